@@ -1,0 +1,164 @@
+"""Recall@K against a loop over its definition, against scikit-learn, and in its corner cases."""
+
+import math
+
+import pytest
+import torch
+from brute_force import recall
+from sklearn.neighbors import NearestNeighbors
+
+from dmlkit.metrics import recall_at_k
+
+DISTANCES = ("cosine", "euclidean")
+each_distance = pytest.mark.parametrize("distance", DISTANCES)
+
+
+def generic(rows=40, dim=3, classes=5, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    embeddings = torch.randn(rows, dim, generator=generator, dtype=torch.float64)
+    return embeddings, torch.randint(classes, (rows,), generator=generator)
+
+
+def with_ties(rows=60, classes=4, seed=0):
+    """Rows with many duplicates whose distances are exact in floating point, under both distances.
+
+    Each has one or four entries of equal size, so that its length is a whole number of them and its unit row is made
+    of 0, 1/2 and 1.
+    """
+    pool = torch.tensor(
+        [[1, 0, 0, 0], [3, 0, 0, 0], [0, -2, 0, 0], [0, 0, 1, 0], [1, 1, 1, 1], [2, 2, 2, 2], [1, -1, 1, -1]]
+    )
+    generator = torch.Generator().manual_seed(seed)
+    embeddings = pool[torch.randint(len(pool), (rows,), generator=generator)].float()
+    return embeddings, torch.randint(classes, (rows,), generator=generator)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("make", [generic, with_ties])
+@each_distance
+def test_brute_force(make, seed, distance):
+    embeddings, labels = make(seed=seed)
+    ks = (1, 2, 4, 8, 100)
+    expected = {k: recall(embeddings, labels, k, distance) for k in ks}
+    assert recall_at_k(embeddings, labels, ks=ks, distance=distance) == pytest.approx(expected, abs=1e-12)
+
+
+@each_distance
+def test_scikit_learns_neighbours(distance):
+    embeddings, labels = generic(rows=300, dim=5, classes=20)
+    search = NearestNeighbors(n_neighbors=9, metric=distance).fit(embeddings.numpy())
+    neighbours = torch.from_numpy(search.kneighbors(embeddings.numpy(), return_distance=False))[:, 1:]
+    hits = labels[neighbours] == labels.unsqueeze(1)
+    expected = {k: hits[:, :k].any(dim=1).double().mean().item() for k in (1, 2, 4, 8)}
+    assert recall_at_k(embeddings, labels, distance=distance) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 59, 60, 61])
+@pytest.mark.parametrize("make", [generic, with_ties])
+@each_distance
+def test_chunk_does_not_matter(make, chunk, distance):
+    embeddings, labels = make(rows=60)
+    whole = recall_at_k(embeddings, labels, distance=distance)
+    assert recall_at_k(embeddings, labels, distance=distance, chunk=chunk) == whole
+
+
+@pytest.mark.parametrize("order", [lambda n: torch.arange(n) % 3, lambda n: torch.arange(n) * 3 // n])
+@pytest.mark.parametrize(("rows", "dim", "chunk"), [(9, 3, 1024), (33, 128, 5), (101, 33, 10), (2050, 64, 1024)])
+@pytest.mark.parametrize("seed", [1, 3, 12])
+@each_distance
+def test_everything_in_one_point_scores_0(seed, rows, dim, chunk, order, distance):
+    """Every image is as near as every other, so those of another class come first, whatever the order of the rows.
+
+    The point is any point and the rows fill their chunks unevenly: matrix products may round a row's copies
+    differently, and a rounding error must not break a tie in the model's favour.
+    """
+    point = torch.randn(dim, generator=torch.Generator().manual_seed(seed))
+    value = recall_at_k(point.repeat(rows, 1), order(rows), ks=(1, 2), distance=distance, chunk=chunk)
+    assert value == {1: 0.0, 2: 0.0}
+
+
+@each_distance
+def test_zero_rows_are_one_point_too(distance):
+    assert recall_at_k(torch.zeros(6, 3), torch.tensor([0, 1, 2, 0, 1, 2]), ks=(1,), distance=distance) == {1: 0.0}
+
+
+def test_tie_with_another_class_counts_against():
+    embeddings = torch.tensor([[0.0], [1.0], [-1.0], [5.0]])
+    labels = torch.tensor([0, 0, 1, 1])
+    # Query 0: its match at distance 1, and so is image 2. Queries 2 and 3 have their match farthest.
+    assert recall_at_k(embeddings, labels, ks=(1, 2, 3), distance="euclidean") == {1: 0.25, 2: 0.5, 3: 1.0}
+
+
+@each_distance
+def test_perfect_clusters_score_1(distance):
+    labels = torch.arange(5).repeat(4)
+    assert recall_at_k(torch.eye(5)[labels], labels, ks=(1,), distance=distance) == {1: 1.0}
+
+
+@each_distance
+def test_queries_without_a_match_are_left_out_but_can_be_found(distance):
+    embeddings = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]])
+    labels = torch.tensor([0, 0, 1, 1])
+    assert recall_at_k(embeddings, labels, ks=(1,), distance=distance) == {1: 1.0}
+    # A stranger beside the first row, nearer than its match: one answer of four is spoilt, and there is no fifth.
+    embeddings = torch.cat([embeddings, torch.tensor([[1.0, -0.05]])])
+    labels = torch.tensor([0, 0, 1, 1, 99])
+    assert recall_at_k(embeddings, labels, ks=(1,), distance=distance) == {1: 0.75}
+
+
+@each_distance
+def test_rows_that_are_no_numbers_are_not_found(distance):
+    """A diverged model must not score: it knows nothing."""
+    embeddings, labels = torch.full((6, 3), math.nan), torch.tensor([0, 0, 1, 1, 2, 2])
+    try:
+        value = recall_at_k(embeddings, labels, ks=(1,), distance=distance)[1]
+    except ValueError as error:
+        assert "embeddings" in str(error)  # refusing them is as good
+    else:
+        assert not value > 0
+
+
+def test_length_matters_for_euclidean_distance_only():
+    embeddings = torch.tensor([[1.0, 0.0], [9.0, 0.0], [1.0, 0.5], [9.0, 4.5]])
+    labels = torch.tensor([0, 0, 1, 1])
+    assert recall_at_k(embeddings, labels, ks=(1,), distance="cosine") == {1: 1.0}
+    assert recall_at_k(embeddings, labels, ks=(1,), distance="euclidean") == {1: 0.0}
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@each_distance
+def test_half_precision_is_computed_in_float64(dtype, distance):
+    embeddings, labels = generic(rows=60)
+    half = embeddings.to(dtype)
+    assert recall_at_k(half, labels, distance=distance) == recall_at_k(half.float(), labels, distance=distance)
+
+
+def test_makes_no_gradient():
+    embeddings, labels = generic()
+    assert isinstance(recall_at_k(embeddings.requires_grad_(), labels, ks=(1,))[1], float)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        ({"embeddings": [[1.0]]}, TypeError, "embeddings must be a torch.Tensor"),
+        ({"embeddings": torch.zeros(4, 2, dtype=torch.long)}, TypeError, "embeddings must have a floating-point"),
+        ({"embeddings": torch.zeros(4)}, ValueError, "embeddings must have two dimensions"),
+        (
+            {"embeddings": torch.zeros(0, 2), "labels": torch.zeros(0, dtype=torch.long)},
+            ValueError,
+            "embeddings is empty",
+        ),
+        ({"labels": torch.zeros(4)}, TypeError, "labels must have an integer"),
+        ({"labels": torch.zeros(3, dtype=torch.long)}, ValueError, "labels must have shape"),
+        ({"labels": torch.arange(4)}, ValueError, "no query"),
+        ({"ks": ()}, ValueError, "ks must hold"),
+        ({"ks": (1, 0)}, ValueError, "ks must hold"),
+        ({"chunk": 0}, ValueError, "chunk must be at least 1"),
+        ({"distance": "manhattan"}, ValueError, "distance must be one of"),
+    ],
+)
+def test_errors(change, error, says):
+    arguments = {"embeddings": torch.eye(4), "labels": torch.tensor([0, 0, 1, 1])}
+    with pytest.raises(error, match=says):
+        recall_at_k(**{**arguments, **change})
