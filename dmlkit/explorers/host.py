@@ -1,0 +1,102 @@
+"""One explorer, two hosts: a live widget where a kernel and anywidget are there, a self-contained page otherwise."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dmlkit.environment import building_book
+
+FOLDER = Path(__file__).parent
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z_]+\.js)";\n', re.MULTILINE)
+_CSS = """
+.dmlkit-explorer img.still { max-width: 100%; height: auto; }
+.dmlkit-explorer.is-live img.still, .dmlkit-explorer:not(.is-live) .explorer-live { display: none; }
+@media print {
+  .dmlkit-explorer.is-live img.still { display: block; }
+  .dmlkit-explorer.is-live .explorer-live { display: none; }
+}
+"""
+
+
+def bundle(name: str) -> str:
+    """The explorer `name`.js as one ES module: the files that it imports from beside it stand in it, once each.
+
+    A page opened from a disk may not import one file from another, and anywidget takes one source; so the parts are
+    joined here. They share one scope: names must differ, and the browser refuses the module if two do not.
+    """
+    parts: dict[str, str] = {}
+
+    def add(file: str) -> None:
+        if file in parts:
+            return
+        source = (FOLDER / file).read_text(encoding="utf-8")
+        for imported in _IMPORT.findall(source):
+            add(imported)
+        parts[file] = _IMPORT.sub("", source)
+
+    add(f"{name}.js")
+    own = parts.pop(f"{name}.js")
+    shared = re.sub(r"^export ", "", "\n".join(parts.values()), flags=re.MULTILINE)
+    return f"{shared}\n{own}"
+
+
+@dataclass(frozen=True)
+class Explorer:
+    """What a notebook cell shows: `_repr_mimebundle_` picks the host at the moment of display.
+
+    Attributes:
+        name: of the ES module beside this file.
+        state: what the module's model starts from; numbers, texts and booleans.
+        still: PNG that stands in where scripts are off, in print and in a PDF.
+        alt: what the still picture shows, in words.
+    """
+
+    name: str
+    state: dict[str, Any]
+    still: bytes
+    alt: str
+
+    def widget(self) -> Any:
+        """A live widget whose attributes follow the reader's hand: `w = explorer.widget(); w; w.alpha`.
+
+        Raises:
+            ImportError: anywidget is not installed.
+        """
+        from dmlkit.explorers.live import widget
+
+        return widget(self.name, bundle(self.name), self.state)
+
+    def html(self) -> str:
+        """Everything in one piece of HTML: the still picture, the module, a stand-in for the kernel."""
+        picture = base64.b64encode(self.still).decode()
+        scripts = [bundle(self.name), (FOLDER / "static.js").read_text(encoding="utf-8")]
+        for script in scripts:
+            if "</script" in script.lower() or "<!--" in script:
+                raise ValueError(f"the source of {self.name} holds </script or <!--, which would end it inside HTML")
+        return (
+            f'<div class="dmlkit-explorer" data-state="{html.escape(json.dumps(self.state))}">'
+            f"<style>{_CSS}</style>"
+            f'<img class="still" alt="{html.escape(self.alt)}" src="data:image/png;base64,{picture}">'
+            '<div class="explorer-live"></div>'
+            f'<script type="text/plain" class="explorer-source">{scripts[0]}</script>'
+            f'<script type="module">{scripts[1]}</script>'
+            "</div>"
+        )
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        if not building_book():
+            try:
+                return self.widget()._repr_mimebundle_(include=include, exclude=exclude)
+            except ImportError:
+                pass  # without anywidget the page form works in a notebook too; only Python cannot read the sliders
+        return {
+            "text/html": self.html(),
+            "image/png": base64.b64encode(self.still).decode(),
+            "text/plain": f"<Explorer {self.name}>",
+        }
