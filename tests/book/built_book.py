@@ -1,0 +1,18 @@
+"""Where the built book lies and which pages it has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+SITE = ROOT / "_build/html"
+
+
+def pages() -> list[str]:
+    """Every page of the built book, as paths below its root."""
+    return sorted(p.relative_to(SITE).as_posix() for p in SITE.rglob("*.html") if "_static" not in p.parts)
+
+
+def chapters() -> list[str]:
+    """The pages that come from notebooks."""
+    return [page for page in pages() if (ROOT / page).with_suffix(".ipynb").exists()]

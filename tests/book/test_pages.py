@@ -1,0 +1,115 @@
+"""Every page of the built book: self-contained, quiet, legible at three widths, described for who cannot see it."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from built_book import ROOT, chapters, pages
+
+pytestmark = pytest.mark.browser
+
+# Pictures without a text that says what they show. A picture with alt="" is decoration by the standard, and none of
+# ours is; an explorer's canvas and an inline figure speak through aria-label.
+UNDESCRIBED = """() => [
+  ...[...document.querySelectorAll("article img")].filter((e) => !e.getAttribute("alt")?.trim()),
+  ...[...document.querySelectorAll("article svg, article canvas")].filter((e) =>
+     !e.closest(".headerlink, mjx-container, button") &&
+     !(e.getAttribute("role") === "img" && e.getAttribute("aria-label")?.trim())),
+].map((e) => e.outerHTML.slice(0, 120))"""
+
+# What reaches beyond the right edge of the window without a scroll bar of its own around it.
+OVERFLOW = """() => document.documentElement.scrollWidth - document.documentElement.clientWidth"""
+
+
+def test_there_are_pages():
+    assert {"book/intro.html", "book/notation.html"} <= set(chapters())
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    listed = {contents["root"]} | {chapter["file"] for part in contents["parts"] for chapter in part["chapters"]}
+    assert {f"{name}.html" for name in listed} == set(chapters())
+
+
+@pytest.mark.parametrize("how", ["http", "file"])
+@pytest.mark.parametrize("path", pages())
+def test_asks_no_other_host_and_logs_no_error(visit, path, how):
+    page, heard = visit(path, how=how)
+    page.wait_for_timeout(600)  # scripts that start after the load
+    assert heard.foreign == []
+    if how == "file" and "search" in path:
+        # Sphinx's search needs a server for its own index; that is its known limit.
+        return
+    assert heard.errors == []
+
+
+@pytest.mark.parametrize("path", chapters())
+def test_every_picture_is_described(visit, path):
+    page, _ = visit(path)
+    page.wait_for_timeout(300)
+    assert page.evaluate(UNDESCRIBED) == []
+
+
+def test_a_picture_without_description_would_be_found(visit):
+    page, _ = visit("book/intro.html")
+    page.set_content('<article><img src="x.png"><img src="y.png" alt=" "><svg></svg><canvas></canvas></article>')
+    assert len(page.evaluate(UNDESCRIBED)) == 4
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [360, 768, 1280])
+@pytest.mark.parametrize("path", chapters())
+def test_fits_the_window(visit, path, width, dark):
+    page, _ = visit(path, width=width, dark=dark)
+    page.wait_for_timeout(300)
+    assert page.evaluate(OVERFLOW) <= 0
+
+
+@pytest.mark.parametrize("path", [p for p in chapters() if p != "book/intro.html"])
+@pytest.mark.parametrize("how", ["http", "file"])
+def test_mathematics_is_typeset_from_the_pages_own_folder(visit, path, how):
+    page, _ = visit(path, how=how)
+    page.wait_for_selector("mjx-container", timeout=15_000)
+    assert page.locator("mjx-merror").count() == 0
+    assert page.locator("article").evaluate("e => /\\$[^$]+\\$/.test(e.innerText)") is False
+
+
+@pytest.mark.parametrize("path", chapters())
+def test_colab_button_leads_to_the_notebook_at_the_configured_address(visit, path):
+    page, _ = visit(path)
+    repository = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
+    owner_and_name = urlsplit(repository["url"]).path.strip("/")
+    notebook = path.replace(".html", ".ipynb")
+    expected = f"https://colab.research.google.com/github/{owner_and_name}/blob/{repository['branch']}/{notebook}"
+    assert page.locator(f'a[href="{expected}"]').count() == 1
+
+
+@pytest.mark.parametrize("path", chapters())
+def test_says_how_long_it_ran(visit, path):
+    page, _ = visit(path)
+    assert "Measured: all cells of this page ran in" in page.locator(".measured-time").inner_text()
+
+
+@pytest.mark.parametrize("path", chapters())
+def test_says_which_data_it_used(visit, path):
+    """A page that trains or measures on images names them, from the data set's own description."""
+    page, _ = visit(path)
+    notebook = json.loads((ROOT / path).with_suffix(".ipynb").read_text(encoding="utf-8"))
+    uses_data = any("data.digits(" in "".join(cell["source"]) for cell in notebook["cells"])
+    assert ("source: 8×8 handwritten digits" in page.locator("article").inner_text()) == uses_data
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("path", [p for p in chapters() if "embedding" in p or "landscape" in p])
+def test_figures_take_the_ink_and_the_ground_of_the_page(visit, path, dark):
+    page, _ = visit(path, dark=dark)
+    page.wait_for_timeout(300)
+    figures = page.locator("svg.dmlkit-figure")
+    assert figures.count() > 0
+    for figure in figures.all():
+        ink, text, ground = figure.evaluate(
+            "e => [getComputedStyle(e).color, getComputedStyle(document.querySelector('article')).color,"
+            " getComputedStyle(e.closest('.text_html')).backgroundColor]"
+        )
+        assert ink == text
+        assert ground == "rgba(0, 0, 0, 0)"
