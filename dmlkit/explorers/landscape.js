@@ -201,9 +201,10 @@ function verdict(parameters, minimum, view) {
   let text;
   if (minimum.valley) {
     const [from, to] = minimum.valley.map((x) => x - SCENE.own[0]);
+    const start = from < SCENE.cell / 2 ? "the own proxy" : `${from.toFixed(2)} behind the own proxy`;
     text =
       to >= SCENE.x[1] - SCENE.own[0] - SCENE.cell
-        ? `A flat valley from ${from.toFixed(2)} behind the own proxy outward: nothing says where to stop.`
+        ? `A flat valley from ${start} outward: nothing says where to stop.`
         : `A flat valley from the own proxy to ${to.toFixed(2)} behind it: inside r the two forces cancel.`;
   } else if (!minimum.point) {
     text = "No minimum: the loss keeps falling outward, and embeddings fly off.";

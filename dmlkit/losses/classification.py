@@ -17,7 +17,7 @@ SMOOTHINGS = ("all", "others")
 def cross_entropy(
     logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.0, smoothing: str = "all", reduction: str = "mean"
 ) -> Tensor:
-    r"""Cross-entropy of a softmax over logits (paper W, eq. 2; paper M, eq. 8).
+    r"""Cross-entropy of a softmax over logits (paper W, eq. 2; taken apart in paper M, eq. 13).
 
     $$ L_i = -\sum_k q_{ik} \log \frac{\exp u_{ik}}{\sum_j \exp u_{ij}} $$
 
