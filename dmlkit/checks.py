@@ -70,9 +70,15 @@ def check_pair(embeddings: Tensor, labels: Tensor, *, num_classes: int | None = 
 
 
 def check_number(
-    name: str, value: float, *, above: float | None = None, least: float | None = None, infinite: bool = False
+    name: str,
+    value: float,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float | None = None,
+    infinite: bool = False,
 ) -> None:
-    """Require a number greater than `above`, or at least `least`, and finite unless `infinite` is allowed.
+    """Require a number greater than `above`, at least `least`, less than `below`, finite unless `infinite` is allowed.
 
     Raises:
         TypeError: not a number.
@@ -86,6 +92,8 @@ def check_number(
         raise ValueError(f"{name} must be greater than {above:g}, found {value:g}")
     if least is not None and not value >= least:
         raise ValueError(f"{name} must be at least {least:g}, found {value:g}")
+    if below is not None and not value < below:
+        raise ValueError(f"{name} must be below {below:g}, found {value:g}")
 
 
 def check_choice(name: str, value: object, choices: tuple) -> None:

@@ -1,4 +1,4 @@
-"""Several losses as one."""
+"""Several losses as one, each on the representation it is meant for."""
 
 from __future__ import annotations
 
@@ -6,25 +6,50 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from dmlkit.checks import check_number
+from dmlkit.checks import check_choice, check_number
+
+TAPS = ("embeddings", "features", "logits")
 
 
 class WeightedSum(nn.Module):
-    r"""Weighted sum of named losses on the same embeddings (paper S, eq. 15): $L = \sum_k \lambda_k L_k$.
+    r"""Weighted sum of named losses (paper S, eq. 15): $L = \sum_k \lambda_k L_k$.
 
-    After each call `parts` holds every unweighted part as a detached scalar, for curves.
+    Each part reads one tap of the network: its "embeddings" (the default), the "features" before the projection head,
+    or the "logits" of its classifier. After each call `parts` holds every unweighted part as a detached scalar, for
+    curves.
 
     Args:
-        losses: name → module over (embeddings, labels) that returns a scalar.
-        weights: name → weight, at least 0, for the same names.
+        losses: name → module over (tap, labels) that returns a scalar.
+        weights: name → weight, at least 0, for the same names. They are held in the attribute `weights` and may be
+            changed in training.
+        taps: name → "embeddings", "features" or "logits", for some of the names.
 
     Raises:
-        ValueError: no loss, names that do not match, or a negative weight.
+        ValueError: no loss, names that do not match, a negative weight or an unknown tap; in a call, a tap that was
+            not given, or a part that is no scalar.
+
+    Example:
+        >>> from dmlkit.losses import CrossEntropy, SoftSilhouette, SupCon
+        >>> loss = WeightedSum(  # paper S's joint loss on a network with a classifier beside its embeddings
+        ...     {"ce": CrossEntropy(), "con": SupCon(), "sil": SoftSilhouette()},
+        ...     {"ce": 1.0, "con": 1.0, "sil": 0.5},
+        ...     taps={"ce": "logits"},
+        ... )
+        >>> embeddings, logits = torch.ones(4, 2), torch.zeros(4, 3)
+        >>> loss(embeddings, torch.tensor([0, 0, 1, 1]), logits=logits)
+        tensor(2.6972)
+        >>> loss.parts["con"]
+        tensor(1.0986)
 
     Explained in the chapter "A first embedding".
     """
 
-    def __init__(self, losses: Mapping[str, nn.Module], weights: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        losses: Mapping[str, nn.Module],
+        weights: Mapping[str, float],
+        taps: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__()
         if not losses:
             raise ValueError("losses is empty: expected at least one")
@@ -38,16 +63,31 @@ class WeightedSum(nn.Module):
                 raise ValueError(f"{name!r} cannot name a loss: {error.args[0]}") from error
         for name, weight in weights.items():
             check_number(f"the weight of {name}", weight, least=0)
+        taps = dict(taps or {})
+        if not set(taps) <= set(losses):
+            raise ValueError(f"taps must name some of the losses {sorted(losses)}, found {sorted(taps)}")
+        for name, tap in taps.items():
+            check_choice(f"the tap of {name}", tap, TAPS)
         self.weights = dict(weights)
+        self.taps = {name: taps.get(name, "embeddings") for name in losses}
         self.parts: dict[str, Tensor] = {}
 
     def extra_repr(self) -> str:
-        return "weights=" + ", ".join(f"{name}: {weight:g}" for name, weight in self.weights.items())
+        weights = "weights=" + ", ".join(f"{name}: {weight:g}" for name, weight in self.weights.items())
+        elsewhere = [f"{name}: {tap}" for name, tap in self.taps.items() if tap != "embeddings"]
+        return f"{weights}; taps={', '.join(elsewhere)}" if elsewhere else weights
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        values = {name: loss(embeddings, labels) for name, loss in self.losses.items()}
-        for name, value in values.items():
-            if value.ndim != 0:
-                raise ValueError(f"the loss {name!r} must return a scalar, found shape {tuple(value.shape)}")
+    def forward(
+        self, embeddings: Tensor, labels: Tensor, *, features: Tensor | None = None, logits: Tensor | None = None
+    ) -> Tensor:
+        given = {"embeddings": embeddings, "features": features, "logits": logits}
+        values = {}
+        for name, loss in self.losses.items():
+            tap = self.taps[name]
+            if given[tap] is None:
+                raise ValueError(f"the loss {name!r} reads {tap}, which the call must give: loss(…, {tap}=…)")
+            values[name] = loss(given[tap], labels)
+            if values[name].ndim != 0:
+                raise ValueError(f"the loss {name!r} must return a scalar, found shape {tuple(values[name].shape)}")
         self.parts = {name: value.detach() for name, value in values.items()}
         return sum(self.weights[name] * value for name, value in values.items())

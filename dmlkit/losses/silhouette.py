@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dmlkit.checks import check_choice, check_number, check_pair
-from dmlkit.geometry import class_sums, compact_labels, full_precision, unit_rows
-from dmlkit.losses._common import reduce_anchors, without_autocast
+from dmlkit.geometry import class_sums, compact_labels, full_precision, lowest, unit_rows
+from dmlkit.losses._common import Loss, reduce_anchors, without_autocast
 
 SOFT_MINIMA = ("logsumexp", "weighted_mean")
 
@@ -60,6 +60,11 @@ def soft_silhouette(
     Raises:
         TypeError, ValueError: a wrong dtype, shape or option, or an empty batch.
 
+    Example:
+        >>> labels = torch.tensor([0, 0, 1, 1])  # two classes, each in one point, at a right angle: a = 0 and b = 1
+        >>> soft_silhouette(torch.eye(2)[labels], labels, temperature=1.0)  # s = 1 / log(e⁰ + e¹)
+        tensor(0.2385)
+
     Explained in the chapter "A first embedding".
     """
     check_pair(embeddings, labels)
@@ -69,57 +74,29 @@ def soft_silhouette(
     check_choice("soft_min", soft_min, SOFT_MINIMA)
     z = unit_rows(full_precision(embeddings))
     index, counts = compact_labels(labels)
+    own = index.unsqueeze(1)
     size = counts[index]  # of each row's own class
-    own = index.unsqueeze(1) == torch.arange(len(counts), device=index.device)
+    counted = (size > 1) & ((counts > 0).sum() > 1)
 
-    # 1 − z_i·μ_c for every class, then a_i from the own column with the row itself taken out.
+    # z_i · Σ_c for every class; a_i from the own column with the row itself taken out.
     to_sums = z @ class_sums(z, index, len(counts)).T
-    to_classes = 1 - to_sums / counts
-    a = 1 - (to_sums.gather(1, index.unsqueeze(1)).squeeze(1) - z.square().sum(dim=1)) / (size - 1).clamp(min=1)
+    to_own = to_sums.gather(1, own).squeeze(1)
+    a = 1 - (to_own - z.square().sum(dim=1)) / (size - 1).clamp(min=1)
 
-    counted = (size > 1) & (len(counts) > 1)
-    if len(counts) == 1:  # no other class: b_i would be a minimum over nothing
-        b = a
+    # b_i over the other classes: d_i(c) = 1 − z_i · μ_c. The own class, and in a compiled graph those that are not
+    # there, weigh nothing; where no other class is left b_i means nothing, and the row is not counted.
+    to_classes = 1 - to_sums / counts.clamp(min=1)
+    weights = torch.add(to_classes / -nearest_temperature, (counts == 0).to(z.dtype), alpha=lowest(z))
+    weights = weights.scatter(1, own, lowest(z))
+    if soft_min == "logsumexp":
+        b = -nearest_temperature * weights.logsumexp(dim=1)
     else:
-        weights = (-to_classes / nearest_temperature).masked_fill(own, -torch.inf)
-        if soft_min == "logsumexp":
-            b = -nearest_temperature * weights.logsumexp(dim=1)
-        else:
-            b = (weights.softmax(dim=1) * to_classes).sum(dim=1)
+        b = (weights.softmax(dim=1) * to_classes).sum(dim=1)
+    b = torch.where(counted, b, 0.0)
 
     soft_max = temperature * torch.logaddexp(a / temperature, b / temperature)
     return reduce_anchors(1 - (b - a) / (soft_max + eps), reduction, counted)
 
 
-class SoftSilhouette(nn.Module):
+class SoftSilhouette(Loss, function=soft_silhouette):
     """`soft_silhouette` as a module over (embeddings, labels); it has no parameters."""
-
-    def __init__(
-        self,
-        *,
-        temperature: float = 0.1,
-        nearest_temperature: float = 0.1,
-        soft_min: str = "logsumexp",
-        eps: float = 1e-8,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__()
-        self.temperature, self.nearest_temperature = temperature, nearest_temperature
-        self.soft_min, self.eps, self.reduction = soft_min, eps, reduction
-
-    def extra_repr(self) -> str:
-        return (
-            f"temperature={self.temperature:g}, nearest_temperature={self.nearest_temperature:g}, "
-            f"soft_min={self.soft_min!r}, eps={self.eps:g}, reduction={self.reduction!r}"
-        )
-
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        return soft_silhouette(
-            embeddings,
-            labels,
-            temperature=self.temperature,
-            nearest_temperature=self.nearest_temperature,
-            soft_min=self.soft_min,
-            eps=self.eps,
-            reduction=self.reduction,
-        )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from collections.abc import Callable
+from functools import partial
 
-from dmlkit.checks import check_number, check_pair, check_rows
+import torch
+from torch import Tensor
+
+from dmlkit.checks import check_number
 from dmlkit.geometry import euclidean_distances, full_precision
-from dmlkit.losses._common import reduce_anchors, without_autocast
+from dmlkit.losses._common import ProxyLoss, check_proxies, reduce_anchors, without_autocast
 
 
 def _check_warp(alpha: float, beta: float, r: float, margin: float) -> None:
@@ -41,6 +44,12 @@ def warp(distances: Tensor, *, alpha: float, beta: float, r: float, margin: floa
     Raises:
         ValueError: a parameter out of range.
 
+    Example:
+        >>> d = torch.tensor([1.0, 3.0], requires_grad=True)
+        >>> value = warp(d, alpha=0.5, beta=1.5, r=2.0)
+        >>> value.tolist(), torch.autograd.grad(value.sum(), d)[0].tolist()
+        ([1.0, 3.5], [0.5, 1.5])
+
     Explained in the chapter "A landscape you can move".
     """
     _check_warp(alpha, beta, r, margin)
@@ -64,6 +73,10 @@ def effective_warp(distances: Tensor, *, alpha: float, beta: float, r: float) ->
 
     Raises:
         ValueError: a parameter out of range.
+
+    Example:
+        >>> effective_warp(torch.tensor([1.0, 3.0]), alpha=0.5, beta=1.5, r=2.0)
+        tensor([0.5000, 2.5000])
 
     Explained in the chapter "A landscape you can move".
     """
@@ -108,20 +121,24 @@ def warped_softmax(
     Raises:
         TypeError, ValueError: a wrong dtype, shape, label or option, or an empty batch.
 
+    Example:
+        >>> row, proxies = torch.tensor([[3.0]]), torch.tensor([[0.0], [7.0]])  # f(3) = 3.5: log(1 + e^(3.5 − 4))
+        >>> warped_softmax(row, torch.tensor([0]), proxies, alpha=0.5, beta=1.5, r=2.0)
+        tensor(0.4741)
+
     Explained in the chapter "A landscape you can move".
     """
-    check_rows(proxies, "proxies")
-    check_pair(embeddings, labels, num_classes=len(proxies))
-    check_rows(proxies, "proxies", columns=embeddings.shape[1])
-    check_number("scale", scale, above=0)
-    if len(proxies) < 2:
-        raise ValueError("proxies must hold at least two rows: with one class there is nothing to tell apart")
-    embeddings = full_precision(embeddings)
-    distances = euclidean_distances(embeddings, proxies.to(embeddings.dtype))
-    own = labels.long().unsqueeze(1)
-    warped = warp(distances.gather(1, own), alpha=alpha, beta=beta, r=r, margin=margin)
-    log_p = (-scale * distances.scatter(1, own, warped)).log_softmax(dim=1)
-    return reduce_anchors(-log_p.gather(1, own).squeeze(1), reduction)
+    check_proxies(embeddings, labels, proxies)
+    _check_warp(alpha, beta, r, margin)
+    return monotone_softmax(
+        embeddings,
+        labels,
+        proxies,
+        f_own=partial(warp, alpha=alpha, beta=beta, r=r, margin=margin),
+        f_other=_identity,
+        scale=scale,
+        reduction=reduction,
+    )
 
 
 def euclidean_softmax(
@@ -145,70 +162,86 @@ def euclidean_softmax(
     Raises:
         TypeError, ValueError: a wrong dtype, shape, label or option, or an empty batch.
 
+    Example:
+        >>> row, proxies = torch.tensor([[3.0]]), torch.tensor([[0.0], [7.0]])  # log(1 + e^(3 − 4))
+        >>> euclidean_softmax(row, torch.tensor([0]), proxies)
+        tensor(0.3133)
+
     Explained in the chapter "A landscape you can move".
     """
-    return warped_softmax(
-        embeddings, labels, proxies, alpha=1.0, beta=1.0, r=0.0, margin=1.0, scale=scale, reduction=reduction
+    return monotone_softmax(
+        embeddings, labels, proxies, f_own=_identity, f_other=_identity, scale=scale, reduction=reduction
     )
 
 
-def _normal_proxies(num_classes: int, embedding_dim: int) -> nn.Parameter:
-    # The authors' initialisation: normal with variance 2/fan-out, where the fan-out of (C, d) proxies is C.
-    return nn.Parameter(nn.init.kaiming_normal_(torch.empty(num_classes, embedding_dim), mode="fan_out"))
+def _identity(distances: Tensor) -> Tensor:
+    return distances
 
 
-class EuclideanSoftmax(nn.Module):
+@without_autocast
+def monotone_softmax(
+    embeddings: Tensor,
+    labels: Tensor,
+    proxies: Tensor,
+    *,
+    f_own: Callable[[Tensor], Tensor],
+    f_other: Callable[[Tensor], Tensor],
+    scale: float = 1.0,
+    reduction: str = "mean",
+) -> Tensor:
+    r"""Softmax over any two monotone functions of Euclidean distance (paper W, eqs. 6 and 8).
+
+    $$ L_i = \log\Big(1 + \sum_{j \neq y} \exp\big(T f_y(d_{iy}) - T f_j(d_{ij})\big)\Big), \qquad
+       d_{ij} = \lVert e_i - p_j \rVert_2 $$
+
+    Both functions the identity give `euclidean_softmax`, $f_y$ = `warp` gives `warped_softmax`; others make the
+    ablation of the paper's table III. For increasing functions all extrema lie on the line through the proxies
+    (lemma III.1).
+
+    Args:
+        embeddings: (N, d), not normalised.
+        labels: (N,) integers in 0 … C − 1.
+        proxies: (C, d), C ≥ 2, not normalised.
+        f_own: $f_y$, called with (N, 1) distances to the own proxies; it must keep their shape.
+        f_other: $f_j$, called with the (N, C) distances to all proxies; the own ones are then replaced.
+        scale: T > 0, an inverse temperature; 1 as in the equation.
+        reduction: "none", "mean" or "sum" over the rows.
+
+    Returns:
+        A scalar, or (N,) for "none"; in nats.
+
+    Raises:
+        TypeError, ValueError: a wrong dtype, shape, label or option, an empty batch, or a function that changes shapes.
+
+    Example:
+        >>> row, proxies = torch.tensor([[1.0]]), torch.tensor([[0.0], [3.0]])  # log(1 + e^(1 − 4))
+        >>> monotone_softmax(row, torch.tensor([0]), proxies, f_own=torch.square, f_other=torch.square)
+        tensor(0.0486)
+
+    Explained in the chapter "A landscape you can move".
+    """
+    check_proxies(embeddings, labels, proxies)
+    check_number("scale", scale, above=0)
+    if len(proxies) < 2:
+        raise ValueError("proxies must hold at least two rows: with one class there is nothing to tell apart")
+    x = full_precision(embeddings)
+    distances = euclidean_distances(x, proxies.to(x.dtype))
+    own = labels.long().unsqueeze(1)
+    to_own, to_others = f_own(distances.gather(1, own)), f_other(distances)
+    for name, value, shape in (("f_own", to_own, own.shape), ("f_other", to_others, distances.shape)):
+        if value.shape != shape:
+            raise ValueError(f"{name} must keep the shape {tuple(shape)} of its distances, found {tuple(value.shape)}")
+    log_p = (-scale * to_others.scatter(1, own, to_own)).log_softmax(dim=1)
+    return reduce_anchors(-log_p.gather(1, own).squeeze(1), reduction)
+
+
+class EuclideanSoftmax(ProxyLoss, function=euclidean_softmax):
     """`euclidean_softmax` as a module over (embeddings, labels) that holds the proxies."""
 
-    def __init__(self, num_classes: int, embedding_dim: int, *, scale: float = 1.0, reduction: str = "mean") -> None:
-        super().__init__()
-        self.proxies = _normal_proxies(num_classes, embedding_dim)
-        self.scale, self.reduction = scale, reduction
 
-    def extra_repr(self) -> str:
-        classes, dim = self.proxies.shape
-        return f"{classes}, {dim}, scale={self.scale:g}, reduction={self.reduction!r}"
-
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        return euclidean_softmax(embeddings, labels, self.proxies, scale=self.scale, reduction=self.reduction)
-
-
-class WarpedSoftmax(nn.Module):
+class WarpedSoftmax(ProxyLoss, function=warped_softmax):
     """`warped_softmax` as a module over (embeddings, labels) that holds the proxies."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        embedding_dim: int,
-        *,
-        alpha: float,
-        beta: float,
-        r: float,
-        margin: float = 1.0,
-        scale: float = 1.0,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__()
-        self.proxies = _normal_proxies(num_classes, embedding_dim)
-        self.alpha, self.beta, self.r = alpha, beta, r
-        self.margin, self.scale, self.reduction = margin, scale, reduction
 
-    def extra_repr(self) -> str:
-        classes, dim = self.proxies.shape
-        return (
-            f"{classes}, {dim}, alpha={self.alpha:g}, beta={self.beta:g}, r={self.r:g}, "
-            f"margin={self.margin:g}, scale={self.scale:g}, reduction={self.reduction!r}"
-        )
-
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        return warped_softmax(
-            embeddings,
-            labels,
-            self.proxies,
-            alpha=self.alpha,
-            beta=self.beta,
-            r=self.r,
-            margin=self.margin,
-            scale=self.scale,
-            reduction=self.reduction,
-        )
+class MonotoneSoftmax(ProxyLoss, function=monotone_softmax):
+    """`monotone_softmax` as a module over (embeddings, labels) that holds the proxies."""

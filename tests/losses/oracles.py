@@ -7,19 +7,27 @@ package uses must not be used here too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 Anchors = list[Tensor | None]
 
 
-def reduced(anchors: Anchors, reduction: str) -> Tensor:
-    """What an anchor that is left out means: 0 for "none", absent from the sum and from the mean's divisor."""
+def reduced(anchors: Anchors, reduction: str, count: int | None = None) -> Tensor:
+    """What an anchor that is left out means: 0 for "none", absent from the sum and from the mean's divisor.
+
+    `count` is the divisor of a loss whose mean is over something else than its anchors: triplets, pairs.
+    """
+    zero = torch.zeros((), dtype=torch.float64)
     if reduction == "none":
-        zero = torch.zeros((), dtype=torch.float64)
         return torch.stack([zero if value is None else value for value in anchors])
     kept = [value for value in anchors if value is not None]
-    return sum(kept) if reduction == "sum" else sum(kept) / len(kept)
+    count = len(kept) if count is None else count
+    if count == 0:
+        return zero
+    return sum(kept) if reduction == "sum" else sum(kept) / count
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.0, smoothing: str = "all") -> Anchors:
@@ -46,7 +54,7 @@ def linear_cross_entropy(embeddings: Tensor, labels: Tensor, weight: Tensor, bia
     for i in range(len(embeddings)):
         row = []
         for k in range(len(weight)):
-            value = _dot(embeddings[i], weight[k])
+            value = dot(embeddings[i], weight[k])
             row.append(value if bias is None else value + bias[k])
         logits.append(torch.stack(row))
     return cross_entropy(torch.stack(logits), labels, **options)
@@ -54,15 +62,15 @@ def linear_cross_entropy(embeddings: Tensor, labels: Tensor, weight: Tensor, bia
 
 def sup_con(embeddings: Tensor, labels: Tensor, *, temperature: float) -> Anchors:
     """S 4 and 5."""
-    z, y = _on_the_sphere(embeddings), labels.tolist()
+    z, y = on_the_sphere(embeddings), labels.tolist()
     anchors = []
     for i in range(len(z)):
         positives = [p for p in range(len(z)) if p != i and y[p] == y[i]]
         if not positives:
             anchors.append(None)
             continue
-        everyone = sum((_dot(z[i], z[a]) / temperature).exp() for a in range(len(z)) if a != i)
-        shares = [(_dot(z[i], z[p]) / temperature).exp() / everyone for p in positives]
+        everyone = sum((dot(z[i], z[a]) / temperature).exp() for a in range(len(z)) if a != i)
+        shares = [(dot(z[i], z[p]) / temperature).exp() / everyone for p in positives]
         anchors.append(-sum(share.log() for share in shares) / len(positives))
     return anchors
 
@@ -71,11 +79,11 @@ def soft_silhouette(
     embeddings: Tensor, labels: Tensor, *, temperature: float, nearest_temperature: float, soft_min: str, eps: float
 ) -> Anchors:
     """S 7–11, 13 and 14, over pairs of rows: no class sums and no class means."""
-    z, y = _on_the_sphere(embeddings), labels.tolist()
+    z, y = on_the_sphere(embeddings), labels.tolist()
     rows = range(len(z))
 
     def mean_distance(i: int, others: list[int]) -> Tensor:
-        return sum(1 - _dot(z[i], z[j]) for j in others) / len(others)
+        return sum(1 - dot(z[i], z[j]) for j in others) / len(others)
 
     anchors = []
     for i in rows:
@@ -101,8 +109,8 @@ def euclidean_softmax(embeddings: Tensor, labels: Tensor, proxies: Tensor, *, sc
     anchors = []
     for i in range(len(embeddings)):
         y = int(labels[i])
-        own = _distance(embeddings[i], proxies[y])
-        others = [_distance(embeddings[i], proxies[j]) for j in range(len(proxies)) if j != y]
+        own = distance(embeddings[i], proxies[y])
+        others = [distance(embeddings[i], proxies[j]) for j in range(len(proxies)) if j != y]
         anchors.append((1 + sum((scale * own - scale * other).exp() for other in others)).log())
     return anchors
 
@@ -122,25 +130,53 @@ def warped_softmax(
     anchors = []
     for i in range(len(embeddings)):
         y = int(labels[i])
-        own = _distance(embeddings[i], proxies[y])
+        own = distance(embeddings[i], proxies[y])
         if own < r:
             gamma = margin * (1 - alpha) * own.detach()
             warped = alpha * own + gamma
         else:
             warped = beta * own + r * (1 - beta)
-        others = [_distance(embeddings[i], proxies[j]) for j in range(len(proxies)) if j != y]
+        others = [distance(embeddings[i], proxies[j]) for j in range(len(proxies)) if j != y]
         anchors.append((1 + sum((scale * warped - scale * other).exp() for other in others)).log())
     return anchors
 
 
-def _dot(a: Tensor, b: Tensor) -> Tensor:
+def monotone_softmax(
+    embeddings: Tensor,
+    labels: Tensor,
+    proxies: Tensor,
+    *,
+    f_own: Callable[[Tensor], Tensor],
+    f_other: Callable[[Tensor], Tensor],
+    scale: float = 1.0,
+) -> Anchors:
+    """W 8 with any f_y and f_j (W 6 for two classes)."""
+    anchors = []
+    for i in range(len(embeddings)):
+        y = int(labels[i])
+        own = f_own(distance(embeddings[i], proxies[y]))
+        others = [f_other(distance(embeddings[i], proxies[j])) for j in range(len(proxies)) if j != y]
+        anchors.append((1 + sum((scale * own - scale * other).exp() for other in others)).log())
+    return anchors
+
+
+def dot(a: Tensor, b: Tensor) -> Tensor:
     return sum(a[k] * b[k] for k in range(len(a)))
 
 
-def _distance(a: Tensor, b: Tensor) -> Tensor:
-    return sum((a[k] - b[k]) ** 2 for k in range(len(a))).sqrt()
+def squared_distance(a: Tensor, b: Tensor) -> Tensor:
+    return sum((a[k] - b[k]) ** 2 for k in range(len(a)))
 
 
-def _on_the_sphere(embeddings: Tensor) -> list[Tensor]:
+def distance(a: Tensor, b: Tensor) -> Tensor:
+    return squared_distance(a, b).sqrt()
+
+
+def on_the_sphere(embeddings: Tensor) -> list[Tensor]:
     """S 3; a zero row has no direction and stays where it is."""
-    return [torch.stack([x / _dot(row, row).sqrt() for x in row]) if row.any() else row * 0 for row in embeddings]
+    return [torch.stack([x / dot(row, row).sqrt() for x in row]) if row.any() else row * 0 for row in embeddings]
+
+
+def positives_and_negatives(labels: list[int], i: int) -> tuple[list[int], list[int]]:
+    rows = range(len(labels))
+    return [j for j in rows if j != i and labels[j] == labels[i]], [j for j in rows if labels[j] != labels[i]]

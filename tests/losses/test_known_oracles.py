@@ -81,6 +81,30 @@ def test_sup_con_of_one_point_is_the_log_of_the_others():
     torch.testing.assert_close(values, torch.full_like(values, math.log(6)), atol=1e-12, rtol=0)
 
 
+@pytest.mark.parametrize("rows", [1024, 1025, 2100])
+def test_sup_con_of_many_rows_is_the_sum_over_all_pairs(rows):
+    """Large batches are computed in blocks of 1024 rows: one full, one of a single row, several with a part of one."""
+    embeddings, labels, _ = draw(rows, 8, 300)
+    embeddings[[3, rows - 1]] = 0
+    itself = torch.eye(rows, dtype=torch.bool)
+    positives = (labels.unsqueeze(1) == labels) & ~itself
+
+    def all_pairs(e):
+        z = F.normalize(e, dim=1)
+        log_p = (z @ z.T / 0.1).masked_fill(itself, -torch.inf).log_softmax(dim=1)
+        return -log_p.masked_fill(~positives, 0).sum(dim=1) / positives.sum(dim=1).clamp_min(1)
+
+    weights = torch.linspace(-1, 2, rows, dtype=torch.float64)
+    sides = []
+    for loss in (lambda e: losses.sup_con(e, labels, temperature=0.1, reduction="none"), all_pairs):
+        leaf = embeddings.clone().requires_grad_()
+        values = loss(leaf)
+        (gradient,) = torch.autograd.grad(values @ weights, leaf)
+        gradient[[3, rows - 1]] = 0  # F.normalize divides zero rows by 1e-12
+        sides.append((values.detach(), gradient))
+    torch.testing.assert_close(sides[0], sides[1], atol=1e-9, rtol=1e-9)
+
+
 # cross_entropy
 
 

@@ -1,0 +1,185 @@
+"""The pairwise losses behind cross-entropy: PCE, whose bound it is, and SPCE, which needs no λ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dmlkit.checks import check_number, check_pair, check_rows
+from dmlkit.geometry import class_sums, compact_labels, full_precision
+from dmlkit.losses._common import Loss, check_proxies, reduce_anchors, without_autocast
+
+# How many d × d matrices are decomposed at a time.
+_MATRICES = 16
+
+
+def own_class_products(embeddings: Tensor, labels: Tensor) -> Tensor:
+    """Σ_{j: y_j = y_i} e_i · e_j for each row, itself included: (N,), in O(N·d) by the class sums."""
+    index, counts = compact_labels(labels)
+    return (embeddings * class_sums(embeddings, index, len(counts))[index]).sum(dim=1)
+
+
+def linear_probabilities(embeddings: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The softmax of a linear classifier: (N, K)."""
+    logits = embeddings @ weight.to(embeddings.dtype).T
+    if bias is not None:
+        logits = logits + bias.to(embeddings.dtype)
+    return logits.softmax(dim=1)
+
+
+def pairwise_contrast(embeddings: Tensor, probabilities: Tensor, lam: Tensor | float) -> Tensor:
+    """The last two terms of paper M's eq. 12 for each row, from the soft means: (N,)."""
+    soft_means = probabilities.T @ embeddings / len(embeddings)
+    spread = (embeddings @ soft_means.T / lam).logsumexp(dim=1)
+    return spread - soft_means.square().sum() / (2 * lam)
+
+
+@without_autocast
+def pairwise_cross_entropy_lambda(embeddings: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    r"""The λ of paper M's proposition 1, as derived from its proof.
+
+    $$ \lambda = \min_k \lambda_{\min}(A_k), \qquad
+       A_k = \frac{1}{n} \sum_i (p_{ik} - p_{ik}^2)\, z_i z_i^\top, \qquad p_i = \mathrm{softmax}(W z_i + b) $$
+
+    $A_k$ is the second derivative of the log-sum-exp in $\theta_k$: up to this λ, $f_2$ of eq. 13 is convex in each
+    $\theta_k$ alone. It never is in all of them together, which is why PCE bounds cross-entropy approximately only.
+
+    Args:
+        embeddings: (N, d) $z$, not normalised.
+        weight: (K, d) $W$.
+        bias: (K,) $b$, or None.
+
+    Returns:
+        A scalar, 0 up to rounding where the embeddings do not span all d dimensions (as for N < d). Differentiable.
+
+    Raises:
+        TypeError, ValueError: a wrong dtype or shape, or an empty batch.
+
+    Example:
+        >>> pairwise_cross_entropy_lambda(torch.eye(2), torch.zeros(2, 2))  # p = ½: A = ½ · ¼ · I
+        tensor(0.1250)
+
+    Time O(K·d³), one reason why PCE is for study and not for training. Chapter: part II (to come).
+    """
+    check_rows(embeddings)
+    check_rows(weight, "weight", columns=embeddings.shape[1])
+    z = full_precision(embeddings)
+    variances = linear_probabilities(z, weight, bias)
+    variances = variances - variances.square()
+    with torch.no_grad():  # find the class, then differentiate its matrix alone
+        smallest = [
+            torch.linalg.eigvalsh(torch.einsum("nk,nd,ne->kde", part, z, z))[:, 0]
+            for part in variances.split(_MATRICES, dim=1)
+        ]
+        k = torch.cat(smallest).argmin()
+    return torch.linalg.eigvalsh(z.T @ (variances[:, k, None] * z) / len(z))[0]
+
+
+@without_autocast
+def pairwise_cross_entropy(
+    embeddings: Tensor,
+    labels: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    lam: float | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    r"""Pairwise cross-entropy, PCE (paper M, eq. 12).
+
+    $$ L = -\frac{1}{2\lambda n^2} \sum_i \sum_{j: y_j = y_i} z_i \cdot z_j
+         + \frac{1}{n} \sum_i \log \sum_k \exp\Big(\frac{1}{\lambda n} \sum_j p_{jk}\, z_i \cdot z_j\Big)
+         - \frac{1}{2\lambda} \sum_k \lVert c_k^s \rVert^2, \qquad c_k^s = \frac{1}{n} \sum_i p_{ik} z_i $$
+
+    with the classifier's $p_i = \mathrm{softmax}(W z_i + b)$. Sums over pairs collapse to class sums and soft means:
+    $\sum_j p_{jk} z_i \cdot z_j = n\, z_i \cdot c_k^s$. Cross-entropy is above PCE only approximately (see
+    `pairwise_cross_entropy_lambda`): on random draws about half of the time. Eq. 12's $1/(2\lambda)$ is right; table 2
+    prints $1/(2 K^2 \lambda^2)$.
+
+    Args:
+        embeddings: (N, d) $z$, not normalised.
+        labels: (N,) integers in 0 … K − 1.
+        weight: (K, d) $W$.
+        bias: (K,) $b$, or None.
+        lam: $\lambda > 0$, or None for `pairwise_cross_entropy_lambda`, through which the gradient then flows.
+        reduction: "none", "mean" or "sum" over the rows; each row carries the last term.
+
+    Returns:
+        A scalar, or (N,) for "none".
+
+    Raises:
+        TypeError, ValueError: a wrong dtype, shape, label or option, an empty batch, or a derived λ of 0, as for
+            fewer rows than dimensions.
+
+    Example:
+        >>> labels = torch.tensor([0, 1])  # p = ½, soft means (¼, ¼): −½ + log(2e^½) − ⅛ · 2 / 2 · 2 with λ = ½
+        >>> pairwise_cross_entropy(torch.eye(2), labels, torch.zeros(2, 2), lam=0.5)
+        tensor(0.4431)
+
+    Chapter: part II derives it (to come).
+    """
+    check_proxies(embeddings, labels, weight, "weight")
+    z = full_precision(embeddings)
+    if lam is None:
+        lam = pairwise_cross_entropy_lambda(z, weight, bias)
+        largest = z.detach().square().sum(dim=1).max()
+        if not torch.compiler.is_compiling() and not lam > 8 * torch.finfo(z.dtype).eps * largest:
+            raise ValueError(
+                f"lam, derived from the embeddings, is 0 up to rounding ({lam.item():.1e}): "
+                f"{len(z)} rows must span all {z.shape[1]} dimensions with undecided probabilities, or lam be given"
+            )
+    else:
+        check_number("lam", lam, above=0)
+    tightness = -own_class_products(z, labels) / (2 * lam * len(z))
+    return reduce_anchors(tightness + pairwise_contrast(z, linear_probabilities(z, weight, bias), lam), reduction)
+
+
+class PairwiseCrossEntropy(Loss, function=pairwise_cross_entropy):
+    """`pairwise_cross_entropy` as a module over (embeddings, labels) that holds the classifier, zero at the start."""
+
+    def __init__(self, num_classes: int, embedding_dim: int, *, bias: bool = True, **options: Any) -> None:
+        super().__init__(**options)
+        self.weight = nn.Parameter(torch.zeros(num_classes, embedding_dim))
+        self.bias = nn.Parameter(torch.zeros(num_classes)) if bias else None
+
+
+@without_autocast
+def simplified_pairwise_cross_entropy(embeddings: Tensor, labels: Tensor, *, reduction: str = "mean") -> Tensor:
+    r"""Simplified pairwise cross-entropy, SPCE (paper M, eq. 15).
+
+    $$ L_i = -\frac{1}{n} \sum_{j: y_j = y_i} z_i \cdot z_j
+             + \log \sum_k \exp\Big(\frac{1}{n} \sum_{j: y_j = k} z_i \cdot z_j\Big) $$
+
+    This is cross-entropy at the classifier $\theta_k = \frac{1}{n} \sum_{j: y_j = k} z_j$ with no bias, exactly; so it
+    is never below the smallest cross-entropy of any classifier. The classes are those of the batch.
+
+    Args:
+        embeddings: (N, d) $z$, not normalised.
+        labels: (N,) integers.
+        reduction: "none", "mean" (the paper's) or "sum" over the rows.
+
+    Returns:
+        A scalar, or (N,) for "none"; in nats.
+
+    Raises:
+        TypeError, ValueError: a wrong dtype, shape or option, or an empty batch.
+
+    Example:
+        >>> simplified_pairwise_cross_entropy(torch.zeros(4, 2), torch.tensor([0, 0, 1, 2]))  # nothing known: log 3
+        tensor(1.0986)
+
+    Cost O(N·C·d). Chapter: part II derives it (to come).
+    """
+    check_pair(embeddings, labels)
+    z = full_precision(embeddings)
+    index, counts = compact_labels(labels)
+    logits = z @ class_sums(z, index, len(counts)).T / len(z)
+    logits = logits.masked_fill(counts == 0, -torch.inf)  # in a compiled graph: classes that are not there
+    log_p = logits.log_softmax(dim=1)
+    return reduce_anchors(-log_p.gather(1, index.unsqueeze(1)).squeeze(1), reduction)
+
+
+class SimplifiedPairwiseCrossEntropy(Loss, function=simplified_pairwise_cross_entropy):
+    """`simplified_pairwise_cross_entropy` as a module over (embeddings, labels); it has no parameters."""
