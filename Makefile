@@ -1,6 +1,7 @@
 # make book   build the book            make test       test dmlkit and the notebooks' sources
 # make serve  read it at localhost      make test-book  test the built pages in a real browser
-# make lint   check style               make clean      remove what was built (not .venv)
+# make lint   check style               make bench      measure the losses' speed and memory anew (minutes)
+# make clean  remove what was built (not .venv)
 #
 # Each makes .venv and installs what it needs first; again, it is quick.
 
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 BOOK := _build/html/index.html
 
-.PHONY: book test test-book serve lint format address constraints clean
+.PHONY: book test test-book bench serve lint format address constraints clean
 
 book: $(VENV)/.book
 	$(BIN)/jupyter-book build . -W --keep-going
@@ -25,6 +26,9 @@ test: $(VENV)/.dev
 test-book: $(VENV)/.dev
 	@test -f $(BOOK) || { echo "There is no built book yet: run 'make book' first."; exit 1; }
 	$(BIN)/python -m pytest -m browser tests/book
+
+bench: $(VENV)/.dev
+	$(BIN)/python tests/benchmarks/bench_losses.py
 
 serve: book
 	@echo "Reading at http://localhost:$(PORT), stop with Ctrl-C"

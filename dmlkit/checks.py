@@ -29,6 +29,23 @@ def check_rows(rows: Tensor, name: str = "embeddings", *, columns: int | None = 
         raise ValueError(f"{name} must have {columns} columns like the embeddings, found {rows.shape[1]}")
 
 
+def check_parameter(parameter: Tensor, name: str, shape: tuple[int, ...], like: Tensor) -> None:
+    """Require a floating-point tensor of this shape on the device of the embeddings `like`.
+
+    Raises:
+        TypeError: not a tensor, or not of a floating-point dtype.
+        ValueError: of another shape or on another device.
+    """
+    if not isinstance(parameter, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, found {type(parameter).__name__}")
+    if not parameter.is_floating_point():
+        raise TypeError(f"{name} must have a floating-point dtype, found {parameter.dtype}")
+    if parameter.shape != shape:
+        raise ValueError(f"{name} must have shape {tuple(shape)}, found {tuple(parameter.shape)}")
+    if parameter.device != like.device:
+        raise ValueError(f"{name} must be on {like.device} like the embeddings, found {parameter.device}")
+
+
 def check_finite(rows: Tensor, name: str = "embeddings") -> None:
     """Require numbers: a NaN is neither near nor far, and would count as whatever a comparison happens to say.
 

@@ -35,7 +35,7 @@ class _UnitRows(torch.autograd.Function):
     def backward(ctx, gradient: Tensor, _: Tensor) -> Tensor:
         z, length = ctx.saved_tensors
         across = torch.addcmul(gradient, z, (z * gradient).sum(dim=1, keepdim=True), value=-1)
-        return torch.where(length > 0, across / length, 0.0)
+        return across / torch.where(length > 0, length, torch.inf)
 
 
 def unit_rows(x: Tensor) -> Tensor:
@@ -99,6 +99,10 @@ def square_root(x: Tensor) -> Tensor:
 
 # Below this share of ‖a‖² + ‖b‖² the expansion of ‖a − b‖² loses more than one digit to cancellation.
 _NEAR = 0.1
+# Where more than this share of all pairs is near, the fast way is none.
+_MANY = 1 / 32
+# Between these sizes squares, and their sums, are far from the ends of float32.
+_SMALL, _LARGE = 1e-12, 1e12
 
 
 def euclidean_distances(a: Tensor, b: Tensor) -> Tensor:
@@ -113,42 +117,78 @@ def euclidean_distances(a: Tensor, b: Tensor) -> Tensor:
         b: (M, d).
 
     Returns:
-        (N, M). No (N, M, d) array is made.
+        (N, M). No (N, M, d) array is made. The gradient can be taken once (no second derivatives).
     """
+    itself = b is a
     if torch.compiler.is_compiling():  # how many pairs are near is not known to a compiled graph
-        return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
-    # Squares of very small or large numbers leave float32: bring such input to the size of 1 and take the size back.
-    size = max(a.detach().abs().max().item(), b.detach().abs().max().item())
-    if 0 < size < 1e-12 or size > 1e12:
-        a, b = a / size, a / size if b is a else b / size
-    else:
-        size = 1.0
-    # Distances do not change with the origin, so it may be taken as a constant in the gradient.
-    origin = b.detach().mean(dim=0)
-    a, b = a - origin, None if b is a else b - origin
-    distances = _expanded_distances(a, b)
-    if distances is None:
-        distances = torch.cdist(a, a if b is None else b, compute_mode="donot_use_mm_for_euclid_dist")
-    return distances if size == 1.0 else distances * size
+        size = torch.maximum(a.detach().abs().max(), b.detach().abs().max())
+        size = torch.where((size > 0) & (size < _SMALL) | (size > _LARGE), size, 1.0)
+        a = a / size
+        return _exact_distances(a, a if itself else b / size) * size
+    x, y = a.detach(), b.detach()
+    # Distances do not change with the origin: close to the points the squares are small and lose fewer digits.
+    origin = y.mean(dim=0)
+    x = x - origin
+    y = x if itself else y - origin
+    x_squares = x.square().sum(dim=1)
+    y_squares = x_squares if itself else y.square().sum(dim=1)
+    longest = y_squares.max()
+    if not _SMALL**2 < longest.maximum(x_squares.max()).item() < _LARGE**2:
+        # Such squares leave float32: bring the input to the size of 1, and take the size back.
+        size = max(a.detach().abs().max().item(), b.detach().abs().max().item())
+        if 0 < size < _SMALL or size > _LARGE:
+            a = a / size
+            return euclidean_distances(a, a if itself else b / size) * size
+    squares = (x_squares.unsqueeze(1) + y_squares).addmm_(x, y.T, alpha=-2)
+    # First the rows that can have a near pair at all, then the pairs.
+    rows = (squares.amin(dim=1) <= _NEAR * (x_squares + longest)).nonzero().squeeze(1)
+    i, j = (squares[rows] <= _NEAR * (x_squares[rows].unsqueeze(1) + y_squares)).nonzero(as_tuple=True)
+    if len(i) > _MANY * squares.numel():
+        return _exact_distances(a, b)
+    return _Distances.apply(a, None if itself else b, origin, squares, rows[i], j)
 
 
-def _expanded_distances(a: Tensor, b: Tensor | None) -> Tensor | None:
-    """Distances between centred rows (of `a` to themselves for b = None); None where too many pairs are near."""
-    a_squares = a.square().sum(dim=1, keepdim=True)
-    if b is None:
-        b, b_squares = a, a_squares.T
-        squares = torch.add(a_squares + b_squares, gram(a), alpha=-2)
-    else:
-        b_squares = b.square().sum(dim=1)
-        squares = torch.addmm(a_squares + b_squares, a, b.T, alpha=-2)
-    with torch.no_grad():  # first the rows that can have a near pair at all, then the pairs
-        rows = (squares.amin(dim=1) < _NEAR * (a_squares.squeeze(1) + b_squares.max())).nonzero().squeeze(1)
-        i, j = (squares[rows] < _NEAR * (a_squares[rows] + b_squares)).nonzero(as_tuple=True)
-    if 32 * len(i) > squares.numel():
-        return None
-    if len(i) > 0:
-        squares = squares.index_put((rows[i], j), (a[rows[i]] - b[j]).square().sum(dim=1))
-    return square_root(squares)
+def _exact_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Every pair by its differences: several times slower."""
+    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+class _Distances(torch.autograd.Function):
+    """The roots of expanded squares; near pairs (i, j) from their own differences, in value and in gradient."""
+
+    @staticmethod
+    def forward(a: Tensor, b: Tensor | None, origin: Tensor, squares: Tensor, i: Tensor, j: Tensor) -> Tensor:
+        if len(i) > 0:
+            b = a if b is None else b
+            squares = squares.index_put((i, j), (a[i] - b[j]).square().sum(dim=1))
+        return squares.sqrt()
+
+    @staticmethod
+    def setup_context(ctx, inputs: tuple, output: Tensor) -> None:
+        a, b, origin, _, i, j = inputs
+        ctx.save_for_backward(a, b, origin, i, j, output)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple:
+        a, b, origin, i, j, distances = ctx.saved_tensors
+        itself = b is None
+        b = a if itself else b
+        # ∂d_ij/∂a_i = (a_i − b_j) / d_ij; the sum over j of w_ij (a_i − b_j) is a product of matrices too.
+        weights = gradient / distances
+        if len(i) > 0:
+            near = torch.where(distances[i, j] > 0, weights[i, j], 0.0).unsqueeze(1) * (a[i] - b[j])
+            weights.index_put_((i, j), weights.new_zeros(()))
+        if itself:  # a_i stands on both sides: one product
+            weights = weights + weights.T
+        x = a - origin
+        y = x if itself else b - origin
+        to_a = torch.addmm(x * weights.sum(dim=1, keepdim=True), weights, y, alpha=-1)
+        to_b = None if itself else torch.addmm(y * weights.sum(dim=0).unsqueeze(1), weights.T, x, alpha=-1)
+        if len(i) > 0:
+            to_a.index_add_(0, i, near)
+            (to_a if itself else to_b).index_add_(0, j, near, alpha=-1)
+        return to_a, to_b, None, None, None, None
 
 
 def lowest(x: Tensor) -> float:

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dmlkit.checks import check_choice, check_pair, check_rows
-from dmlkit.geometry import compact_labels, full_precision, unit_rows
+from dmlkit.checks import check_choice, check_pair, check_parameter, check_rows
+from dmlkit.geometry import compact_labels, unit_rows
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -63,11 +63,11 @@ def check_proxies(embeddings: Tensor, labels: Tensor, proxies: Tensor, name: str
     check_rows(proxies, name)
     check_pair(embeddings, labels, num_classes=len(proxies))
     check_rows(proxies, name, columns=embeddings.shape[1])
+    check_parameter(proxies, name, proxies.shape, embeddings)
 
 
 def proxy_cosines(embeddings: Tensor, proxies: Tensor) -> Tensor:
-    """cos(e_i, p_c): (N, d) and (C, d) to (N, C), in full precision whatever the proxies are held in."""
-    embeddings = full_precision(embeddings)
+    """cos(e_i, p_c): (N, d) in full precision and (C, d) in any to (N, C)."""
     return unit_rows(embeddings) @ unit_rows(proxies.to(embeddings.dtype)).T
 
 

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dmlkit.checks import check_choice, check_number, check_pair, check_rows
+from dmlkit.checks import check_choice, check_number, check_pair, check_parameter, check_rows
 from dmlkit.geometry import full_precision
-from dmlkit.losses._common import Loss, reduce_anchors, without_autocast
+from dmlkit.losses._common import Loss, check_proxies, reduce_anchors, without_autocast
 
 SMOOTHINGS = ("all", "others")
 
@@ -103,12 +103,9 @@ def linear_cross_entropy(
 
     Explained in the chapter "A first embedding".
     """
-    check_rows(embeddings)
-    check_rows(weight, "weight", columns=embeddings.shape[1])
-    if bias is not None and not isinstance(bias, Tensor):
-        raise TypeError(f"bias must be a torch.Tensor or None, found {type(bias).__name__}")
-    if bias is not None and bias.shape != (len(weight),):
-        raise ValueError(f"bias must have shape ({len(weight)},), one number a class, found {tuple(bias.shape)}")
+    check_proxies(embeddings, labels, weight, "weight")
+    if bias is not None:
+        check_parameter(bias, "bias", (len(weight),), embeddings)
     embeddings = full_precision(embeddings)
     logits = F.linear(embeddings, weight.to(embeddings.dtype), None if bias is None else bias.to(embeddings.dtype))
     return cross_entropy(logits, labels, label_smoothing=label_smoothing, smoothing=smoothing, reduction=reduction)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dmlkit.checks import check_number, check_rows
+from dmlkit.checks import check_number, check_pair, check_parameter, check_rows
 from dmlkit.geometry import compact_labels, full_precision, unit_rows
 from dmlkit.losses._common import Loss, check_proxies, reduce_anchors, without_autocast
 from dmlkit.losses.classification import linear_cross_entropy
@@ -41,9 +41,8 @@ def hist_distances(embeddings: Tensor, means: Tensor, log_variances: Tensor) -> 
     """
     check_rows(embeddings)
     check_rows(means, "means", columns=embeddings.shape[1])
-    check_rows(log_variances, "log_variances", columns=embeddings.shape[1])
-    if log_variances.shape != means.shape:
-        raise ValueError(f"log_variances must have {len(means)} rows like the means, found {len(log_variances)}")
+    check_parameter(means, "means", means.shape, embeddings)
+    check_parameter(log_variances, "log_variances", means.shape, embeddings)
     x = full_precision(embeddings)
     z, mu = unit_rows(x), unit_rows(means.to(x.dtype))
     precision = (-F.relu6(log_variances.to(x.dtype))).exp()
@@ -78,6 +77,7 @@ def hist_incidence(distances: Tensor, labels: Tensor, *, alpha: float = 0.9) -> 
     Chapter: part IV compares the losses (to come).
     """
     check_rows(distances, "distances")
+    check_pair(distances, labels, num_classes=distances.shape[1], name="distances")
     check_number("alpha", alpha, above=0)
     index, counts = compact_labels(labels)
     classes = torch.zeros_like(counts).scatter(0, index, labels.long())
@@ -183,6 +183,10 @@ def hist(
     check_number("temperature", temperature, above=0)
     check_number("hypergraph_weight", hypergraph_weight, least=0)
     check_rows(hidden_weight, "hidden_weight", columns=embeddings.shape[1])
+    check_parameter(hidden_weight, "hidden_weight", hidden_weight.shape, embeddings)
+    check_parameter(hidden_bias, "hidden_bias", hidden_weight.shape[:1], embeddings)
+    check_parameter(weight, "weight", (len(means), len(hidden_weight)), embeddings)
+    check_parameter(bias, "bias", (len(means),), embeddings)
     x = full_precision(embeddings)
     distances = hist_distances(x, means, log_variances)
     incidence = hist_incidence(distances, labels, alpha=alpha)

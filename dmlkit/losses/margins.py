@@ -25,10 +25,14 @@ def _sine(cosine: Tensor) -> Tensor:
 
 
 def _add_angle(cosine: Tensor, margin: Tensor | float) -> Tensor:
-    """cos(θ + m) up to θ = π − m, then cos θ − m sin m, which keeps falling with θ."""
-    margin = torch.as_tensor(margin, dtype=cosine.dtype, device=cosine.device)
-    shifted = cosine * margin.cos() - _sine(cosine) * margin.sin()
-    return torch.where(cosine >= -margin.cos(), shifted, cosine - margin * margin.sin())
+    """cos(θ + m) up to θ = π − m, then cos θ less a constant, which keeps falling with θ."""
+    if isinstance(margin, Tensor):
+        cos_m, sin_m, larger = margin.cos(), margin.sin(), torch.maximum
+    else:
+        cos_m, sin_m, larger = math.cos(margin), math.sin(margin), max
+    shifted = cosine * cos_m - _sine(cosine) * sin_m
+    # The authors' constant leaves a step down at π − m; for margins above 2.33 it would be a step up, so it is closed.
+    return torch.where(cosine >= -cos_m, shifted, cosine - larger(margin * sin_m, 1 - cos_m))
 
 
 @without_autocast
@@ -62,7 +66,7 @@ def norm_softmax(
     """
     check_proxies(embeddings, labels, weight, "weight")
     check_number("temperature", temperature, above=0)
-    log_p = (proxy_cosines(embeddings, weight) / temperature).log_softmax(dim=1)
+    log_p = (proxy_cosines(full_precision(embeddings), weight) / temperature).log_softmax(dim=1)
     return reduce_anchors(-log_p.gather(1, labels.long().unsqueeze(1)).squeeze(1), reduction)
 
 
@@ -109,7 +113,7 @@ def cos_face(
     check_proxies(embeddings, labels, weight, "weight")
     check_number("margin", margin, least=0)
     check_number("scale", scale, above=0)
-    cosines = proxy_cosines(embeddings, weight)
+    cosines = proxy_cosines(full_precision(embeddings), weight)
     own = cosines.gather(1, labels.long().unsqueeze(1)).squeeze(1)
     return _softmax_loss(scale * cosines, labels, scale * (own - margin), reduction)
 
@@ -137,7 +141,8 @@ def arc_face(
        \end{cases} $$
 
     The second case is that of the authors' code: cos(θ + m) would rise again beyond π − m and reward the farthest
-    rows. ψ falls with θ throughout. The gradient is finite everywhere; at cos θ = ±1, where the angle has a kink, the
+    rows. ψ falls with θ throughout; for margins above 2.33, where m sin m is less than 1 − cos m, the latter takes its
+    place to keep it so. The gradient is finite everywhere; at cos θ = ±1, where the angle has a kink, the
     share of the angle in it is taken as 0.
 
     Args:
@@ -164,7 +169,7 @@ def arc_face(
     check_proxies(embeddings, labels, weight, "weight")
     check_number("margin", margin, least=0, below=math.pi)
     check_number("scale", scale, above=0)
-    cosines = proxy_cosines(embeddings, weight)
+    cosines = proxy_cosines(full_precision(embeddings), weight)
     own = cosines.gather(1, labels.long().unsqueeze(1)).squeeze(1)
     return _softmax_loss(scale * cosines, labels, scale * _add_angle(own, margin), reduction)
 
@@ -218,8 +223,9 @@ def sphere_face(
     check_proxies(embeddings, labels, weight, "weight")
     check_number("margin", margin, least=1)
     check_number("scale", scale, above=0)
-    cosines = proxy_cosines(embeddings, weight)
-    lengths = torch.linalg.vector_norm(full_precision(embeddings), dim=1)
+    x = full_precision(embeddings)
+    cosines = proxy_cosines(x, weight)
+    lengths = torch.linalg.vector_norm(x, dim=1)
     own = cosines.gather(1, labels.long().unsqueeze(1)).squeeze(1)
     angle = margin * torch.atan2(_sine(own), own)
     segment = (angle.detach() / math.pi).floor()
@@ -284,9 +290,10 @@ def mag_face(
     check_number("upper_norm", upper_norm, above=lower_norm)
     check_number("regularization", regularization, least=0)
     check_number("scale", scale, above=0)
-    cosines = proxy_cosines(embeddings, weight)
+    x = full_precision(embeddings)
+    cosines = proxy_cosines(x, weight)
     own = cosines.gather(1, labels.long().unsqueeze(1)).squeeze(1)
-    lengths = torch.linalg.vector_norm(full_precision(embeddings), dim=1).clamp(lower_norm, upper_norm)
+    lengths = torch.linalg.vector_norm(x, dim=1).clamp(lower_norm, upper_norm)
     margin = lower_margin + (upper_margin - lower_margin) * (lengths - lower_norm) / (upper_norm - lower_norm)
     values = _softmax_loss(scale * cosines, labels, scale * _add_angle(own, margin), "none")
     return reduce_anchors(values + regularization * (1 / lengths + lengths / upper_norm**2), reduction)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dmlkit.checks import check_number, check_pair, check_rows
+from dmlkit.checks import check_number, check_pair, check_parameter, check_rows
 from dmlkit.geometry import class_sums, compact_labels, full_precision
 from dmlkit.losses._common import Loss, check_proxies, reduce_anchors, without_autocast
 
@@ -22,7 +22,13 @@ def own_class_products(embeddings: Tensor, labels: Tensor) -> Tensor:
 
 
 def linear_probabilities(embeddings: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """The softmax of a linear classifier: (N, K)."""
+    """The softmax of a linear classifier: (N, K).
+
+    Raises:
+        TypeError, ValueError: a bias of a wrong dtype, shape or device.
+    """
+    if bias is not None:
+        check_parameter(bias, "bias", (len(weight),), embeddings)
     logits = embeddings @ weight.to(embeddings.dtype).T
     if bias is not None:
         logits = logits + bias.to(embeddings.dtype)
@@ -65,6 +71,7 @@ def pairwise_cross_entropy_lambda(embeddings: Tensor, weight: Tensor, bias: Tens
     """
     check_rows(embeddings)
     check_rows(weight, "weight", columns=embeddings.shape[1])
+    check_parameter(weight, "weight", weight.shape, embeddings)
     z = full_precision(embeddings)
     variances = linear_probabilities(z, weight, bias)
     variances = variances - variances.square()
@@ -73,8 +80,8 @@ def pairwise_cross_entropy_lambda(embeddings: Tensor, weight: Tensor, bias: Tens
             torch.linalg.eigvalsh(torch.einsum("nk,nd,ne->kde", part, z, z))[:, 0]
             for part in variances.split(_MATRICES, dim=1)
         ]
-        k = torch.cat(smallest).argmin()
-    return torch.linalg.eigvalsh(z.T @ (variances[:, k, None] * z) / len(z))[0]
+        k = torch.cat(smallest).argmin(dim=0, keepdim=True)
+    return torch.linalg.eigvalsh(z.T @ (variances.index_select(1, k) * z) / len(z))[0]
 
 
 @without_autocast

@@ -205,7 +205,7 @@ def proxy_anchor(
     check_proxies(embeddings, labels, proxies)
     check_number("margin", margin)
     check_number("alpha", alpha, above=0)
-    cosines = proxy_cosines(embeddings, proxies)
+    cosines = proxy_cosines(full_precision(embeddings), proxies)
     classes = labels.long()
     own = cosines.gather(1, classes.unsqueeze(1))
     present = torch.zeros(len(proxies), dtype=torch.bool, device=labels.device).index_fill(0, classes, True)
@@ -255,9 +255,10 @@ class _SoftMaximum(torch.autograd.Function):
 def _check_centers(centers: Tensor) -> None:
     if not isinstance(centers, Tensor):
         raise TypeError(f"centers must be a torch.Tensor, found {type(centers).__name__}")
-    if centers.ndim != 3:
+    if centers.ndim != 3 or centers.numel() == 0:
+        shape = tuple(centers.shape)
         raise ValueError(
-            f"centers must have three dimensions (classes, centers a class, width), found {tuple(centers.shape)}"
+            f"centers must have three dimensions (classes, centers a class, width), not empty, found {shape}"
         )
 
 
@@ -312,7 +313,7 @@ def soft_triple(
     check_number("margin", margin)
     check_number("regularization", regularization, least=0)
     classes, per_class, _ = centers.shape
-    cosines = proxy_cosines(embeddings, centers.flatten(0, 1)).unflatten(1, (classes, per_class))
+    cosines = proxy_cosines(full_precision(embeddings), centers.flatten(0, 1)).unflatten(1, (classes, per_class))
     similarity = _SoftMaximum.apply(cosines, gamma)[0]
     own = labels.long().unsqueeze(1)
     logits = scale * similarity.scatter_add(1, own, torch.full_like(own, -margin, dtype=similarity.dtype))

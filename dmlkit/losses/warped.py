@@ -227,12 +227,23 @@ def monotone_softmax(
     x = full_precision(embeddings)
     distances = euclidean_distances(x, proxies.to(x.dtype))
     own = labels.long().unsqueeze(1)
-    to_own, to_others = f_own(distances.gather(1, own)), f_other(distances)
-    for name, value, shape in (("f_own", to_own, own.shape), ("f_other", to_others, distances.shape)):
-        if value.shape != shape:
-            raise ValueError(f"{name} must keep the shape {tuple(shape)} of its distances, found {tuple(value.shape)}")
-    log_p = (-scale * to_others.scatter(1, own, to_own)).log_softmax(dim=1)
+    warped = _same_shape(f_other, "f_other", distances)
+    if f_own is not f_other:
+        warped = warped.scatter(1, own, _same_shape(f_own, "f_own", distances.gather(1, own)))
+    log_p = (-scale * warped).log_softmax(dim=1)
     return reduce_anchors(-log_p.gather(1, own).squeeze(1), reduction)
+
+
+def _same_shape(function: Callable[[Tensor], Tensor], name: str, distances: Tensor) -> Tensor:
+    if not callable(function):
+        raise TypeError(f"{name} must be a function of distances, found {type(function).__name__}")
+    value = function(distances)
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must return a torch.Tensor, found {type(value).__name__}")
+    if value.shape != distances.shape:
+        found = tuple(value.shape)
+        raise ValueError(f"{name} must keep the shape {tuple(distances.shape)} of its distances, found {found}")
+    return value
 
 
 class EuclideanSoftmax(ProxyLoss, function=euclidean_softmax):

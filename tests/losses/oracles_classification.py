@@ -30,7 +30,7 @@ def cos_face(embeddings: Tensor, labels: Tensor, weight: Tensor, *, margin: floa
 
 
 def arc_face(embeddings: Tensor, labels: Tensor, weight: Tensor, *, margin: float, scale: float) -> Anchors:
-    """Deng et al. (2019): s cos(θ_y + m); past π − m it goes on as cos θ_y − m sin m, as in their code."""
+    """Deng et al. (2019): s cos(θ_y + m); past π − m cos θ_y less a constant, as in their code."""
     cosines, anchors = _cosines(embeddings, weight), []
     for i in range(len(cosines)):
         y = int(labels[i])
@@ -92,8 +92,10 @@ def segment(angle: Tensor, margin: float) -> int:
 def _arc(angle: Tensor, margin: float | Tensor) -> Tensor:
     if angle <= math.pi - margin:
         return (angle + margin).cos()
-    sine = margin.sin() if isinstance(margin, Tensor) else math.sin(margin)
-    return angle.cos() - margin * sine
+    # As in their code while that falls: from 2.33 on their constant would lift the loss's logit again at π − m.
+    m = torch.as_tensor(margin, dtype=torch.float64)
+    theirs, closing_the_gap = m * m.sin(), 1 - m.cos()
+    return angle.cos() - (theirs if theirs > closing_the_gap else closing_the_gap)
 
 
 def _cosines(embeddings: Tensor, weight: Tensor) -> list[list[Tensor]]:
