@@ -101,9 +101,9 @@ def pairwise_cross_entropy(
          - \frac{1}{2\lambda} \sum_k \lVert c_k^s \rVert^2, \qquad c_k^s = \frac{1}{n} \sum_i p_{ik} z_i $$
 
     with the classifier's $p_i = \mathrm{softmax}(W z_i + b)$. Sums over pairs collapse to class sums and soft means:
-    $\sum_j p_{jk} z_i \cdot z_j = n\, z_i \cdot c_k^s$. Cross-entropy is above PCE only approximately (see
-    `pairwise_cross_entropy_lambda`): on random draws about half of the time. Eq. 12's $1/(2\lambda)$ is right; table 2
-    prints $1/(2 K^2 \lambda^2)$.
+    $\sum_j p_{jk} z_i \cdot z_j = n\, z_i \cdot c_k^s$. Cross-entropy bounds PCE from above only approximately:
+    with random classifiers either can be the larger (`pairwise_cross_entropy_lambda` says why). Eq. 12's
+    $1/(2\lambda)$ is right; table 2 prints $1/(2 K^2 \lambda^2)$.
 
     Args:
         embeddings: (N, d) $z$, not normalised.
@@ -121,7 +121,7 @@ def pairwise_cross_entropy(
             fewer rows than dimensions.
 
     Example:
-        >>> labels = torch.tensor([0, 1])  # p = ½, soft means (¼, ¼): −½ + log(2e^½) − ⅛ · 2 / 2 · 2 with λ = ½
+        >>> labels = torch.tensor([0, 1])  # p = ½, both soft means (¼, ¼): −½ + log(2 e^½) − ¼
         >>> pairwise_cross_entropy(torch.eye(2), labels, torch.zeros(2, 2), lam=0.5)
         tensor(0.4431)
 

@@ -16,3 +16,8 @@ def pages() -> list[str]:
 def chapters() -> list[str]:
     """The pages that come from notebooks."""
     return [page for page in pages() if (ROOT / page).with_suffix(".ipynb").exists()]
+
+
+def written() -> list[str]:
+    """The pages of the table of contents: chapters, and what the appendix has in Markdown."""
+    return [page for page in pages() if any((ROOT / page).with_suffix(kind).exists() for kind in (".ipynb", ".md"))]

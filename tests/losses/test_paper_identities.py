@@ -402,3 +402,16 @@ def test_center_at_the_class_means_is_its_tightness(seed):
         losses.tightness("center")(embeddings, labels),
         **EXACT,
     )
+
+
+def test_cross_entropy_is_no_strict_bound_of_pairwise_cross_entropy():
+    """M, proposition 1 says "approximate": with λ as derived, either can be the larger."""
+    larger = []
+    for seed in range(30):
+        generator = torch.Generator().manual_seed(seed)
+        z = torch.randn(30, 3, generator=generator, dtype=torch.float64)
+        labels = torch.randint(4, (30,), generator=generator)
+        weight = 0.3 * torch.randn(4, 3, generator=generator, dtype=torch.float64)
+        pairwise = losses.pairwise_cross_entropy(z, labels, weight)
+        larger.append(bool(pairwise > losses.linear_cross_entropy(z, labels, weight)))
+    assert any(larger) and not all(larger)
