@@ -3,7 +3,8 @@
 Where to look:
 
 - `dmlkit.losses`     losses as pure functions and thin modules
-- `dmlkit.metrics`    retrieval and clustering measures
+- `dmlkit.metrics`    retrieval, clustering, classification and verification measures
+- `dmlkit.information` entropy and mutual information: bounds, estimators, an exact yardstick
 - `dmlkit.data`       images with the split that each experiment needs
 - `dmlkit.models`     networks that map images to embeddings
 - `dmlkit.training`   the loop: model and loss in, run record out

@@ -57,7 +57,7 @@ def check_finite(rows: Tensor, name: str = "embeddings") -> None:
         raise ValueError(f"{name} must be finite, found NaN or infinity in {bad} of {len(rows)} rows")
 
 
-def check_labels(labels: Tensor, rows: int, *, num_classes: int | None = None) -> None:
+def check_labels(labels: Tensor, rows: int, *, num_classes: int | None = None, name: str = "labels") -> None:
     """Require one integer label a row, in 0 … num_classes − 1 where the number of classes is known.
 
     Raises:
@@ -65,16 +65,16 @@ def check_labels(labels: Tensor, rows: int, *, num_classes: int | None = None) -
         ValueError: another length or shape, or a label out of range.
     """
     if not isinstance(labels, Tensor):
-        raise TypeError(f"labels must be a torch.Tensor, found {type(labels).__name__}")
+        raise TypeError(f"{name} must be a torch.Tensor, found {type(labels).__name__}")
     if labels.dtype not in _INTEGER_DTYPES:
-        raise TypeError(f"labels must have an integer dtype, found {labels.dtype}")
+        raise TypeError(f"{name} must have an integer dtype, found {labels.dtype}")
     if labels.shape != (rows,):
-        raise ValueError(f"labels must have shape ({rows},), one label a row, found {tuple(labels.shape)}")
+        raise ValueError(f"{name} must have shape ({rows},), one label a row, found {tuple(labels.shape)}")
     # Reading values back would break a compiled graph; there the shapes were checked and the range is the caller's.
     if num_classes is not None and not torch.compiler.is_compiling():
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= num_classes:
-            raise ValueError(f"labels must lie in 0 … {num_classes - 1}, found {low} … {high}")
+            raise ValueError(f"{name} must lie in 0 … {num_classes - 1}, found {low} … {high}")
 
 
 def check_pair(embeddings: Tensor, labels: Tensor, *, num_classes: int | None = None, name: str = "embeddings") -> None:

@@ -1,13 +1,13 @@
-"""Recall@K against a loop over its definition, against scikit-learn, and in its corner cases."""
+"""Retrieval measures against loops over their definitions, against scikit-learn and PML, and in corner cases."""
 
 import math
 
 import pytest
 import torch
-from brute_force import recall
+from brute_force import map_at_r, mrr, r_precision, ranks_of_matches, recall
 from sklearn.neighbors import NearestNeighbors
 
-from dmlkit.metrics import recall_at_k
+from dmlkit.metrics import recall_at_k, retrieval
 
 DISTANCES = ("cosine", "euclidean")
 each_distance = pytest.mark.parametrize("distance", DISTANCES)
@@ -162,3 +162,137 @@ def test_errors(change, error, says):
     arguments = {"embeddings": torch.eye(4), "labels": torch.tensor([0, 0, 1, 1])}
     with pytest.raises(error, match=says):
         recall_at_k(**{**arguments, **change})
+
+
+# all measures from one pass
+
+
+def heaps(rows=200, dim=4, classes=9, seed=0):
+    """Few places, many rows in each: more ties than there are spare candidates."""
+    generator = torch.Generator().manual_seed(seed)
+    places = torch.randint(-2, 3, (12, dim), generator=generator).float() + 0.25
+    return places[torch.randint(12, (rows,), generator=generator)], torch.randint(classes, (rows,), generator=generator)
+
+
+def one_place(rows=150, dim=3, classes=8, seed=0):
+    labels = torch.randint(classes, (rows,), generator=torch.Generator().manual_seed(seed))
+    return torch.full((rows, dim), 0.75), labels
+
+
+def nearly_tied(rows=120, dim=6, classes=7, seed=0):
+    """Distances that float32 cannot tell apart, and float64 can."""
+    generator = torch.Generator().manual_seed(seed)
+    offsets = 1e-4 * torch.randn(rows, dim, generator=generator, dtype=torch.float64)
+    return 1 + offsets, torch.randint(classes, (rows,), generator=generator)
+
+
+SETS = [generic, with_ties, heaps, one_place, nearly_tied]
+
+
+@pytest.mark.parametrize("chunk", [7, 256])
+@pytest.mark.parametrize("asked", [False, True], ids=["among themselves", "queries and gallery"])
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("make", SETS)
+@each_distance
+def test_all_measures_by_brute_force(make, seed, asked, chunk, distance):
+    embeddings, labels = make(seed=seed)
+    queries = {}
+    if asked:
+        queries = {"queries": embeddings[::3].flip(1), "query_labels": labels[::3].flip(0)}
+    answers = ranks_of_matches(embeddings, labels, distance, *queries.values())
+    found = retrieval(embeddings, labels, **queries, ks=(1, 3, 50), distance=distance, chunk=chunk)
+    firsts = [ranks[0] for ranks in answers]
+    assert found.first_match.tolist() == firsts
+    assert found.recall == pytest.approx({k: sum(r <= k for r in firsts) / len(firsts) for k in (1, 3, 50)}, abs=1e-12)
+    assert found.precision_at_1 == found.recall[1]
+    assert found.r_precision == pytest.approx(r_precision(answers), abs=1e-12)
+    assert found.map_at_r == pytest.approx(map_at_r(answers), abs=1e-12)
+    assert found.mrr == pytest.approx(mrr(answers), abs=1e-12)
+
+
+@each_distance
+def test_more_rows_than_candidates_need(distance):
+    """So many that the best are found by blocks, with late first matches among them."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(400, (3000,), generator=generator)
+    embeddings = torch.randn(400, 16, generator=generator)[labels] + 1.5 * torch.randn(3000, 16, generator=generator)
+    if distance == "cosine":
+        z = torch.nn.functional.normalize(embeddings.double())
+        similarity = z @ z.T
+    else:
+        similarity = -torch.cdist(embeddings.double(), embeddings.double())
+    similarity.fill_diagonal_(-torch.inf)
+    same = labels.unsqueeze(1) == labels
+    best = similarity.masked_fill(~same.fill_diagonal_(False), -torch.inf).amax(dim=1, keepdim=True)
+    expected = 1 + ((similarity >= best) & ~same).sum(dim=1)[same.any(dim=1)]
+    found = retrieval(embeddings, labels, distance=distance)
+    assert found.first_match.max() > 1000
+    assert found.first_match.tolist() == expected.tolist()
+
+
+def test_pytorch_metric_learnings_accuracy_calculator():
+    from pytorch_metric_learning.distances import LpDistance
+    from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
+    from pytorch_metric_learning.utils.inference import CustomKNN
+
+    embeddings, labels = generic(rows=300, dim=5, classes=20)
+    names = ("precision_at_1", "r_precision", "mean_average_precision_at_r", "mean_reciprocal_rank")
+    calculator = AccuracyCalculator(
+        include=names, k="max_bin_count", knn_func=CustomKNN(LpDistance(normalize_embeddings=False))
+    )
+    theirs = calculator.get_accuracy(embeddings, labels)
+    found = retrieval(embeddings, labels, distance="euclidean")
+    assert found.precision_at_1 == pytest.approx(theirs["precision_at_1"], abs=1e-6)
+    assert found.r_precision == pytest.approx(theirs["r_precision"], abs=1e-6)
+    assert found.map_at_r == pytest.approx(theirs["mean_average_precision_at_r"], abs=1e-6)
+
+
+def test_labels_that_float32_cannot_tell_apart():
+    labels = torch.tensor([2**24, 2**24 + 1, 2**24, 2**24 + 1])
+    rows = torch.tensor([[0.0], [0.1], [5.0], [5.1]])
+    assert retrieval(rows, labels, distance="euclidean").recall[1] == 0  # as float32 all would be one class
+
+
+@pytest.mark.parametrize("measure", ["r_precision", "map_at_r", "mrr", 1, 4])
+def test_interval(measure):
+    embeddings, labels = generic(rows=300, dim=5, classes=20)
+    found = retrieval(embeddings, labels)
+    value = found.recall[measure] if isinstance(measure, int) else getattr(found, measure)
+    low, high = found.interval(measure)
+    assert low < value < high
+    assert found.interval(measure) == (low, high)
+    wide = found.interval(measure, confidence=0.999)
+    assert wide[0] < low and high < wide[1]
+    values = (found.first_match <= measure).double() if isinstance(measure, int) else found.per_query[measure]
+    standard_error = values.std().item() / math.sqrt(len(values))
+    assert high - low == pytest.approx(2 * 1.96 * standard_error, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"measure": "recall"}, "measure must be one of"),
+        ({"measure": 1, "confidence": 1.0}, "confidence must lie between 0 and 1"),
+        ({"measure": 1, "resamples": 0}, "resamples must be at least 1"),
+    ],
+)
+def test_interval_errors(arguments, says):
+    found = retrieval(torch.eye(4), torch.tensor([0, 0, 1, 1]))
+    with pytest.raises(ValueError, match=says):
+        found.interval(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"query_labels": torch.tensor([0])}, "query_labels were given without queries"),
+        ({"queries": torch.ones(1, 4)}, "queries need query_labels"),
+        ({"queries": torch.ones(1, 3), "query_labels": torch.tensor([0])}, "queries must have 4 columns"),
+        ({"queries": torch.ones(2, 4), "query_labels": torch.tensor([0])}, "query_labels must have shape"),
+        ({"queries": torch.ones(1, 4), "query_labels": torch.tensor([7])}, "no query can be answered"),
+        ({"queries": torch.full((1, 4), math.nan), "query_labels": torch.tensor([0])}, "queries must be finite"),
+    ],
+)
+def test_errors_of_queries(change, says):
+    with pytest.raises(ValueError, match=says):
+        retrieval(torch.eye(4), torch.tensor([0, 0, 1, 1]), **change)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from dmlkit.checks import check_choice, check_finite, check_pair
 from dmlkit.geometry import class_sums, compact_labels, double_precision, euclidean_distances, unit_rows
-from dmlkit.metrics.retrieval import DISTANCES
+from dmlkit.metrics.ranking import DISTANCES
 
 
 @torch.no_grad()
