@@ -206,12 +206,14 @@ def proxy_anchor(
     check_number("margin", margin)
     check_number("alpha", alpha, above=0)
     cosines = proxy_cosines(full_precision(embeddings), proxies)
+    # α (cos + δ) in one pass over the (N, C) array.
+    logits = torch.add(cosines.new_tensor(alpha * margin), cosines, alpha=alpha)
     classes = labels.long()
-    own = cosines.gather(1, classes.unsqueeze(1))
+    own = classes.unsqueeze(1)
     present = torch.zeros(len(proxies), dtype=torch.bool, device=labels.device).index_fill(0, classes, True)
-    pull = _log_one_plus_class_sums(alpha * (margin - own.squeeze(1)), classes, len(proxies))
-    pushes = (alpha * (cosines + margin)).scatter(1, classes.unsqueeze(1), lowest(cosines))
-    push = log_one_plus_exp(pushes.logsumexp(dim=0))
+    # α (δ − cos) of the own proxy is 2αδ less that.
+    pull = _log_one_plus_class_sums(2 * alpha * margin - logits.gather(1, own).squeeze(1), classes, len(proxies))
+    push = log_one_plus_exp(logits.scatter(1, own, lowest(logits)).logsumexp(dim=0))
     return reduce_anchors(pull * len(proxies) / present.sum() + push, reduction)
 
 
