@@ -45,9 +45,10 @@ def hist_distances(embeddings: Tensor, means: Tensor, log_variances: Tensor) -> 
     check_parameter(log_variances, "log_variances", means.shape, embeddings)
     x = full_precision(embeddings)
     z, mu = unit_rows(x), unit_rows(means.to(x.dtype))
-    precision = (-F.relu6(log_variances.to(x.dtype))).exp()
+    # In place: with thousands of classes the time goes into fresh memory for (C, d) arrays.
+    precision = F.relu6(log_variances.to(x.dtype)).neg_().exp_()
     scaled = mu * precision
-    return torch.addmm((mu * scaled).sum(dim=1), z.square(), precision.T).addmm(z, scaled.T, alpha=-2)
+    return torch.addmm(torch.linalg.vecdot(mu, scaled), z.square(), precision.T).addmm(z, scaled.T, alpha=-2)
 
 
 @without_autocast
