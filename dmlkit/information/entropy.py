@@ -177,7 +177,8 @@ def gaussian(embeddings: Tensor, name: str) -> float:
     x = double_precision(embeddings)
     rounding = _ROUNDINGS * torch.finfo(embeddings.dtype).eps * x.abs().amax(dim=0)
     x = x - x.mean(dim=0)
-    deviations = x.square().mean(dim=0).sqrt()
+    largest = x.abs().amax(dim=0).clamp_(min=torch.finfo(x.dtype).tiny)
+    deviations = (x / largest).square().mean(dim=0).sqrt() * largest  # no square leaves float64
     flat = int((deviations <= rounding).sum())
     if flat:
         raise ValueError(f"{name} must vary in every column for a finite entropy, found {flat} constant of {dim}")

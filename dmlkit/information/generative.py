@@ -25,10 +25,10 @@ def generative_mutual_information(
     No bound on either side unless said: both entropies err, and the result can pass H(Y), which I cannot, or, except
     for "gaussian", fall below 0. By estimator, with the error found on Gaussian classes, where the truth is known:
 
-    - "gaussian": ½ log|Σ̂| − Σ_c (n_c/N) ½ log|Σ̂_c|, never negative. The embeddings of all classes together are a
+    - "gaussian": ½ log det Σ̂ − Σ_c (n_c/N) ½ log det Σ̂_c, never negative. The embeddings of all classes together are a
       mixture, no Gaussian, and of all densities with its covariance the Gaussian has the largest entropy: the estimate
       of H(Ẑ) is an upper bound. So where each class is Gaussian, Î is an upper bound on I up to sampling error (for
-      classes of one covariance it estimates ½ log(|Σ| / |Σ_within|)): less than 0.01 nats too high for up to four
+      classes of one covariance it estimates ½ log(det Σ / det Σ_within)): less than 0.01 nats too high for up to four
       classes at steps of at most one standard deviation, and without limit for classes far apart. Where the classes
       are not Gaussian, H(Ẑ|Y) is too large as well, and Î errs to either side. Few rows a class bias Î upwards, by
       about (C − 1)·d(d + 3) / 4N.

@@ -1,6 +1,7 @@
 """Measures of an embedding.
 
 - `ranking`         retrieval: Recall@K, R-Precision, MAP@R, MRR from one pass
+- `search`          an index of faiss as the search of `retrieval`
 - `silhouette`      the silhouette of each row, and its mean
 - `partition`       k-means and its agreement with the classes: NMI, AMI, purity
 - `spread`          distances within and between classes, alignment, uniformity, distance to the proxies
@@ -18,6 +19,7 @@ from dmlkit.metrics.partition import (
     purity,
 )
 from dmlkit.metrics.ranking import Retrieval, recall_at_k, retrieval
+from dmlkit.metrics.search import build_faiss_index, faiss_search
 from dmlkit.metrics.silhouette import silhouette_samples, silhouette_score
 from dmlkit.metrics.spread import (
     ClassDistances,
@@ -37,8 +39,10 @@ __all__ = [
     "alignment",
     "area_under_roc",
     "average_distance_to_proxy",
+    "build_faiss_index",
     "class_distances",
     "clustering",
+    "faiss_search",
     "k_means",
     "normalized_mutual_information",
     "purity",

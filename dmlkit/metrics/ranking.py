@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from dmlkit.checks import check_choice, check_finite, check_labels, check_pair, check_rows
-from dmlkit.geometry import compact_labels, double_precision, unit_rows
+from dmlkit.geometry import compact_labels, double_precision, unit_rows_in_double
 
 DISTANCES = ("cosine", "euclidean")
+# (B, d) queries and a number k → (B, k) numbers of gallery rows that may be the nearest, −1 for none.
+NeighborSearch = Callable[[Tensor, int], Tensor]
 # Columns of which only the largest entry is looked at first: the k best lie in the k blocks with the best such entry.
 _BLOCK = 64
 # Candidates beyond the R that count: room for pairs that single precision may have put in the wrong order.
@@ -89,7 +92,8 @@ def retrieval(
     query_labels: Tensor | None = None,
     ks: Sequence[int] = (1, 2, 4, 8),
     distance: str = "cosine",
-    chunk: int = 256,
+    chunk: int = 128,
+    search: NeighborSearch | None = None,
 ) -> Retrieval:
     r"""Recall@K, R-Precision, MAP@R and MRR from one streaming pass over all pairs.
 
@@ -111,6 +115,11 @@ def retrieval(
     error the R nearest are among the candidates that are kept, and those are compared in float64. So the result is
     that of float64, and does not depend on `chunk`.
 
+    A collection too large for all pairs takes a `search`, such as `faiss_search` makes: it proposes candidates, whose
+    distances and order are then decided here as always. A match that it does not propose counts as last; so does MRR,
+    and a neighbour of another class that it misses is not counted against the query. With a search that finds the
+    nearest for certain, all measures but MRR are those of the full pass.
+
     Args:
         embeddings: (N, d), the gallery.
         labels: (N,) integers.
@@ -118,14 +127,15 @@ def retrieval(
         query_labels: (M,) integers, with `queries`.
         ks: the K of Recall@K, each at least 1; from K = N on recall is 1.
         distance: "cosine" (embeddings are normalised) or "euclidean" (they are not).
-        chunk: queries at a time; memory is O(chunk · N) in float32.
+        chunk: queries at a time; memory is O(chunk · N) in float32, with `search` O(chunk · k · d) in float64.
+        search: (queries as given, k) → (B, k) numbers of rows of `embeddings`, −1 for none; None compares all pairs.
 
     Returns:
         A `Retrieval`.
 
     Raises:
         TypeError, ValueError: a wrong dtype, shape or option, an empty set, NaN or infinity, queries without their
-            labels, or no query with a match.
+            labels, no query with a match, or a search whose answer cannot be one.
 
     Example:
         >>> rows = torch.tensor([[0.0], [1.0], [3.0], [4.0]])  # the last row finds another class first
@@ -155,7 +165,7 @@ def retrieval(
             raise ValueError("queries need query_labels, one integer a query")
         check_labels(query_labels, len(queries), name="query_labels")
 
-    search = _Search(embeddings, queries, distance, itself)
+    pairs = _Similarities(embeddings, queries, distance, itself, all_pairs=search is None)
     matches = _Matches(labels, query_labels, itself)
     answered = matches.counts.nonzero().squeeze(1)
     if len(answered) == 0:
@@ -167,7 +177,10 @@ def retrieval(
         torch.empty(len(queries), dtype=torch.float64, device=embeddings.device) for _ in range(2)
     )
     for rows in order.split(chunk):
-        ranks, total = _ranks(search, matches, rows)
+        if search is None:
+            ranks, total = _ranks(pairs, matches, rows)
+        else:
+            ranks, total = _ranks_among(_candidates(search, queries, matches, rows, max(ks)), pairs, matches, rows)
         first[rows] = ranks[:, 0]
         counted = (ranks <= total.unsqueeze(1)) & (
             torch.arange(ranks.shape[1], device=rows.device) < total.unsqueeze(1)
@@ -194,7 +207,7 @@ def recall_at_k(
     *,
     ks: Sequence[int] = (1, 2, 4, 8),
     distance: str = "cosine",
-    chunk: int = 256,
+    chunk: int = 128,
 ) -> dict[int, float]:
     r"""Recall@K: the share of queries with at least one image of their class among their K nearest others.
 
@@ -246,41 +259,44 @@ class _Matches:
         return self.order[(start + column).clamp_max(len(self.order) - 1)], present
 
 
-class _Search:
+class _Similarities:
     """Similarities of queries to the gallery: many at a time in float32, or single ones in float64.
 
     A similarity is the cosine, or minus the squared distance in units of the gallery's size. In float64 it comes from
     the differences of the rows as they were given, so that equal distances stay equal.
     """
 
-    def __init__(self, gallery: Tensor, queries: Tensor, distance: str, itself: bool) -> None:
+    def __init__(self, gallery: Tensor, queries: Tensor, distance: str, itself: bool, *, all_pairs: bool) -> None:
         self.gallery, self.queries, self.itself = gallery, queries, itself
         self.cosine = distance == "cosine"
         self.tie = 16 * torch.finfo(torch.float64).eps if self.cosine else 0.0
         if self.cosine:
-            self.origin, self.size = None, 1.0
-        else:  # single precision suffers from points far from the origin, and from very large or small ones
-            self.origin = double_precision(gallery[:1])[0] * 0
-            for part in gallery.split(4096):
-                self.origin += double_precision(part).sum(dim=0) / len(gallery)
-            size = max((double_precision(part) - self.origin).abs().max().item() for part in gallery.split(4096))
+            self.unit_length, self.origin, self.size = 1.0, None, 1.0
+        else:
+            everything = [part for rows in ([gallery] if itself else [gallery, queries]) for part in rows.split(4096)]
+            # A power of two changes no digit, and squares stay within float64.
+            largest = max(part.abs().max().item() for part in everything)
+            self.unit_length = 2.0 ** max(-1000, min(1000, math.frexp(largest)[1]))
+            # Single precision suffers from points far from the origin, and from very large or small ones.
+            self.origin = sum(self._precise(part).sum(dim=0) / len(gallery) for part in gallery.split(4096))
+            size = max((self._precise(part) - self.origin).abs().max().item() for part in everything)
             self.size = size if size > 0 else 1.0
+        if not all_pairs:
+            return
         self.single = torch.cat([self._prepared(part).float() for part in gallery.split(4096)])
         self.squares = None if self.cosine else self.single.square().sum(dim=1)
-        longest = 1.0 if self.cosine else self.squares.max().sqrt().item()
+        self.longest = 1.0 if self.cosine else self.squares.max().sqrt().item()
         # Rounding of the operands and of a sum of d products, whatever its order, in units of |q| |g|.
         self.unit = (gallery.shape[1] + 16) * torch.finfo(torch.float32).eps
-        self.longest = longest
 
     def _prepared(self, part: Tensor) -> Tensor:
         """Rows as single precision can take them: of unit length, or near the origin and of the size of 1."""
-        x = double_precision(part)
-        return unit_rows(x) if self.cosine else (x - self.origin) / self.size
+        x = self._precise(part)
+        return x if self.cosine else (x - self.origin) / self.size
 
     def _precise(self, part: Tensor) -> Tensor:
-        """Rows in float64: of unit length, or as they are."""
-        x = double_precision(part)
-        return unit_rows(x) if self.cosine else x
+        """Rows in float64: of unit length, or as they are but for a power of two."""
+        return unit_rows_in_double(part) if self.cosine else double_precision(part) / self.unit_length
 
     def _distances(self, q: Tensor, g: Tensor) -> Tensor:
         """Always by this one function, so that equal distances are equal numbers."""
@@ -344,7 +360,7 @@ def _best(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return best.values, numbers.gather(1, best.indices)
 
 
-def _ranks(search: _Search, matches: _Matches, rows: Tensor) -> tuple[Tensor, Tensor]:
+def _ranks(pairs: _Similarities, matches: _Matches, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Ranks of the matches of each query, (B, P) ascending, and how many it has, (B,).
 
     The rank of the first match is exact, and so is any rank up to the number of matches; others are only known to be
@@ -352,7 +368,7 @@ def _ranks(search: _Search, matches: _Matches, rows: Tensor) -> tuple[Tensor, Te
     """
     numbers, present = matches(rows)
     total = present.sum(dim=1)
-    rough, error = search.many(rows)
+    rough, error = pairs.many(rows)
     count = min(int(total.max()) + _SPARE, rough.shape[1])
     kept, columns = _best(rough, count)
     whole = count == rough.shape[1]
@@ -362,60 +378,96 @@ def _ranks(search: _Search, matches: _Matches, rows: Tensor) -> tuple[Tensor, Te
     own = rough.gather(1, numbers).double().masked_fill(~present, -torch.inf).sort(dim=1, descending=True).values
     negatives = kept.double().masked_fill(~others, -torch.inf).sort(dim=1).values
     # Negatives at least as near as a match: at most, and for sure. Each of the two may be off by the error.
-    most = count - torch.searchsorted(negatives, own - 2 * error - search.tie)
+    most = count - torch.searchsorted(negatives, own - 2 * error - pairs.tie)
     least = count - torch.searchsorted(negatives, own + 2 * error, right=True)
     ranks = torch.arange(1, own.shape[1] + 1, device=rows.device) + least
     # Below the worst candidate there may be more of them, which only counts for a match that may be among the R best.
-    beyond = present & (own - 2 * error - search.tie <= floor)
+    beyond = present & (own - 2 * error - pairs.tie <= floor)
     close = present & (ranks <= total.unsqueeze(1)) & ((most != least) | beyond)
     close[:, 0] |= most[:, 0] != least[:, 0]
     again = close.any(dim=1)
     if again.any():
-        chosen = search.single_pairs(rows[again], numbers[again]).masked_fill(~present[again], -torch.inf)
+        chosen = pairs.single_pairs(rows[again], numbers[again]).masked_fill(~present[again], -torch.inf)
         chosen = chosen.sort(dim=1, descending=True).values
-        near = search.single_pairs(rows[again], columns[again]).masked_fill(~others[again], -torch.inf)
-        ahead = count - torch.searchsorted(near.sort(dim=1).values, chosen - search.tie)
+        near = pairs.single_pairs(rows[again], columns[again]).masked_fill(~others[again], -torch.inf)
+        ahead = count - torch.searchsorted(near.sort(dim=1).values, chosen - pairs.tie)
         ranks[again] = torch.arange(1, own.shape[1] + 1, device=rows.device) + ahead
         # With many pairs at one distance the candidates do not reach far enough: take all of them in double.
-        unsure = present[again] & (chosen - search.tie <= floor[again] + error[again])
+        unsure = present[again] & (chosen - pairs.tie <= floor[again] + error[again])
         crowded = (unsure & (ranks[again] <= total[again].unsqueeze(1))).any(dim=1).nonzero().squeeze(1)
         if len(crowded) > 0:
             these = again.nonzero().squeeze(1)[crowded]
-            ranks[these] = _all_ranks(search, matches, rows[these], chosen[crowded])
+            ranks[these] = _all_ranks(pairs, matches, rows[these], chosen[crowded])
             beyond[these] = False
     late = beyond[:, 0]
     if late.any():
-        chosen = search.single_pairs(rows[late], numbers[late]).masked_fill(~present[late], -torch.inf)
+        chosen = pairs.single_pairs(rows[late], numbers[late]).masked_fill(~present[late], -torch.inf)
         best = chosen.amax(dim=1, keepdim=True)
-        ranks[late, 0] = _first_rank(search, matches, rows[late], best, rough[late], error[late])
+        ranks[late, 0] = _first_rank(pairs, matches, rows[late], best, rough[late], error[late])
     return ranks, total
 
 
-def _first_rank(search: _Search, matches: _Matches, rows: Tensor, best: Tensor, rough: Tensor, error: Tensor) -> Tensor:
+def _candidates(search: NeighborSearch, queries: Tensor, matches: _Matches, rows: Tensor, most: int) -> Tensor:
+    """What a search proposes for some queries, (B, k): enough for the largest K and for the R nearest."""
+    size = len(matches.of_gallery)
+    count = min(size, max(most, int(matches.counts[rows].max())) + int(matches.itself) + _SPARE)
+    found = search(queries[rows], count)
+    if not isinstance(found, Tensor) or found.is_floating_point() or found.ndim != 2 or len(found) != len(rows):
+        what = f"{found.dtype} {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        raise ValueError(f"search must return a tensor of integers of shape ({len(rows)}, {count}), found {what}")
+    found = found.to(rows.device, torch.long)
+    if int(found.max()) >= size or int(found.min()) < -1:
+        raise ValueError(
+            f"search must return numbers in 0 … {size - 1} or −1, found {int(found.min())} … {found.max()}"
+        )
+    ordered = found.sort(dim=1).values
+    if ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any():
+        raise ValueError("search must return each row of the gallery at most once for a query")
+    return found
+
+
+def _ranks_among(columns: Tensor, pairs: _Similarities, matches: _Matches, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """As `_ranks`, among candidates only; a match that is none of them ranks behind the whole gallery."""
+    there = columns >= 0
+    if matches.itself:
+        there &= columns != rows.unsqueeze(1)
+    columns = columns.clamp_min(0)
+    similarity = pairs.single_pairs(rows, columns)
+    own = there & (matches.of_gallery[columns] == matches.of_queries[rows].unsqueeze(1))
+    near = similarity.masked_fill(own | ~there, -torch.inf).sort(dim=1).values
+    chosen = similarity.masked_fill(~own, -torch.inf).sort(dim=1, descending=True).values
+    ahead = near.shape[1] - torch.searchsorted(near, chosen - pairs.tie)
+    ranks = torch.arange(1, chosen.shape[1] + 1, device=rows.device) + ahead
+    return ranks.masked_fill(chosen == -torch.inf, len(matches.of_gallery) + 1), matches.counts[rows]
+
+
+def _first_rank(
+    pairs: _Similarities, matches: _Matches, rows: Tensor, best: Tensor, rough: Tensor, error: Tensor
+) -> Tensor:
     """Rank of the first match where it lies beyond the candidates: count what is nearer, look twice at what may be."""
     nearer = (rough > (best + error).float().nextafter(torch.tensor(torch.inf))).sum(dim=1)
-    query, column = ((rough >= (best - error - search.tie).float()) & (rough <= (best + error).float())).nonzero(
+    query, column = ((rough >= (best - error - pairs.tie).float()) & (rough <= (best + error).float())).nonzero(
         as_tuple=True
     )
     other = matches.of_gallery[column] != matches.of_queries[rows[query]]
     query, column = query[other], column[other]
     similarity = torch.cat(
         [
-            search.single_pairs(rows[q], c.unsqueeze(1))
+            pairs.single_pairs(rows[q], c.unsqueeze(1))
             for q, c in zip(query.split(4096), column.split(4096), strict=True)
         ]
     ).squeeze(1)
-    ahead = similarity >= best[query, 0] - search.tie
+    ahead = similarity >= best[query, 0] - pairs.tie
     return 1 + nearer.index_add(0, query, ahead.long())
 
 
-def _all_ranks(search: _Search, matches: _Matches, rows: Tensor, own: Tensor) -> Tensor:
+def _all_ranks(pairs: _Similarities, matches: _Matches, rows: Tensor, own: Tensor) -> Tensor:
     """Ranks of all matches from all similarities in float64."""
     ahead = []
-    size = max(1, 2**22 // len(search.gallery))  # queries at a time: 32 MB
+    size = max(1, 2**22 // len(pairs.gallery))  # queries at a time: 32 MB
     for part in torch.arange(len(rows), device=rows.device).split(size):
-        similarity = search.whole(rows[part])
+        similarity = pairs.whole(rows[part])
         similarity.masked_fill_(matches.of_gallery == matches.of_queries[rows[part]].unsqueeze(1), -torch.inf)
         ordered = similarity.sort(dim=1).values
-        ahead.append(ordered.shape[1] - torch.searchsorted(ordered, own[part] - search.tie))
+        ahead.append(ordered.shape[1] - torch.searchsorted(ordered, own[part] - pairs.tie))
     return torch.arange(1, own.shape[1] + 1, device=rows.device) + torch.cat(ahead)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -90,36 +91,49 @@ def verification_accuracy(similarities: Tensor, same: Tensor, *, folds: int = 10
         raise TypeError(f"folds must be an integer, found {type(folds).__name__}")
     if not 2 <= folds <= len(same):
         raise ValueError(f"folds must lie in 2 … {len(same)}, the number of pairs, found {folds}")
-    # A few thousand numbers: the CPU has float64, and is as fast.
-    scores, same = similarities.cpu().double(), same.cpu()
+    # A few thousand numbers: numpy on the CPU takes less time than torch needs to begin.
+    scores, truth = similarities.detach().cpu().double().numpy(), same.cpu().numpy()
     pairs = len(scores)
-    sizes = torch.full((folds,), pairs // folds)
-    sizes[: pairs % folds] += 1
-    fold = torch.arange(folds).repeat_interleave(sizes)
-
-    ordered, order = scores.sort()
-    trained = fold[order] != torch.arange(folds).unsqueeze(1)
-    # Rejecting one more pair loses a right answer where it is the same and wins one where not.
-    lost = torch.where(same[order], 1, -1).mul(trained).cumsum(dim=1)
-    # The next similarity of the other folds above each: a cut lies between two that differ.
-    above = torch.full((folds, pairs + 1), torch.inf, dtype=torch.float64)
-    above[:, :-1] = torch.where(trained, ordered, torch.inf)
-    above = above.flip(1).cummin(dim=1).values.flip(1)[:, 1:]
-    cut = trained & (above > ordered)
-    # Fewest lost answers first, then the highest cut, as one number.
-    rank = (lost * (pairs + 1) - torch.arange(1, pairs + 1)).masked_fill(~cut, torch.iinfo(torch.long).max)
-    best, place = rank.min(dim=1)
-    below, above = ordered[place], above.gather(1, place.unsqueeze(1)).squeeze(1)
-    # Between neighbouring floats there is no middle; then the upper one separates them, because it is accepted.
-    middle = below / 2 + above / 2  # halves first: the sum of two large numbers may be none
-    thresholds = torch.where(middle > below, middle, above)
+    fold = np.repeat(np.arange(folds), [pairs // folds + (f < pairs % folds) for f in range(folds)])
+    order = np.argsort(scores)
+    ordered, fold_of = scores[order], fold[order]
+    # Rejecting one more pair loses a right answer where it is the same and wins one where not: in all, less in fold f.
+    lost = np.where(truth[order], 1, -1).astype(np.int32)
+    own = np.zeros((folds, pairs), dtype=np.int32)
+    own[fold_of, np.arange(pairs)] = lost
+    ends = np.append(np.flatnonzero(ordered[1:] > ordered[:-1]), pairs - 1)  # a cut lies between two that differ
+    on_others = (np.cumsum(lost, dtype=np.int32) - np.cumsum(own, axis=1, dtype=np.int32))[:, ends]
+    # Fewest lost answers first, then the highest cut: of the smallest the last.
+    best = len(ends) - 1 - on_others[:, ::-1].argmin(axis=1)
     # Accepting all loses nothing: taken where every cut loses.
-    thresholds = torch.where(best > 0, -torch.inf, thresholds)
+    thresholds = np.array(
+        [
+            _between(ordered, fold_of, f, int(ends[cut])) if on_others[f, cut] <= 0 else -np.inf
+            for f, cut in enumerate(best)
+        ]
+    )
 
-    right = (scores >= thresholds[fold]) == same
-    accuracies = torch.zeros(folds, dtype=torch.float64).index_add(0, fold, right.double()) / sizes
-    standard_error = (accuracies.std() / folds**0.5).item()
-    return Verification(accuracies.mean().item(), standard_error, accuracies, thresholds)
+    right = (scores >= thresholds[fold]) == truth
+    accuracies = np.bincount(fold, weights=right, minlength=folds) / np.bincount(fold, minlength=folds)
+    standard_error = float(accuracies.std(ddof=1) / folds**0.5)
+    return Verification(
+        float(accuracies.mean()), standard_error, torch.from_numpy(accuracies), torch.from_numpy(thresholds)
+    )
+
+
+def _between(ordered: np.ndarray, fold_of: np.ndarray, fold: int, cut: int) -> float:
+    """A threshold that rejects the similarities up to a place, and no later one, among those of the other folds."""
+    below, above = cut, cut + 1
+    while below >= 0 and fold_of[below] == fold:
+        below -= 1
+    while above < len(ordered) and fold_of[above] == fold:
+        above += 1
+    if below < 0:
+        return -np.inf
+    low, high = ordered[below], ordered[above] if above < len(ordered) else np.inf
+    # Between neighbouring floats there is no middle; then the upper one separates them, because it is accepted.
+    middle = low / 2 + high / 2  # halves first: the sum of two large numbers may be none
+    return middle if middle > low else high
 
 
 def _accepts(similarities: Tensor, same: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -147,10 +161,9 @@ def roc(similarities: Tensor, same: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         same: (P,), booleans.
 
     Returns:
-        far: (T + 1,), rising from 0 to 1.
-        tar: (T + 1,), rising from 0 to 1.
-        thresholds: (T + 1,): ∞, at which nothing is accepted, and then the T distinct similarities, falling. No point
-            is left out, as by `sklearn.metrics.roc_curve(drop_intermediate=False)`. In float64 where the device has it.
+        (far, tar, thresholds), each (T + 1,). The first two rise from 0 to 1. Thresholds are ∞, at which nothing is
+        accepted, and then the T distinct similarities, falling; no point is left out, as by
+        `sklearn.metrics.roc_curve(drop_intermediate=False)`. In float64 where the device has it.
 
     Raises:
         TypeError, ValueError: a wrong dtype or shape, NaN or infinity, or pairs of one kind only.

@@ -1,27 +1,18 @@
 """How fast and how small the losses are, beside pytorch-metric-learning and the straightforward form of each.
 
-`make bench` measures and writes two files into book/appendix: the record (JSON) and the page made from it. Every
-figure is a median, both sides of a ratio come from one run in turns, forward and backward together; the peak of memory
-is each side's own process. This is a measurement and not a test: a shared machine would make it fail at random.
+`make bench` measures and writes two files into book/appendix: the record (JSON) and the page made from it. Forward and
+backward pass together.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import resource
-import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from measuring import BOOK, Step, circumstances, measured_on, milliseconds, peak_megabytes, rise_of_peak, write_record
 from pytorch_metric_learning import distances as pml_distances
 from pytorch_metric_learning import losses as pml
 from torch import Tensor, nn
@@ -29,12 +20,9 @@ from torch import Tensor, nn
 from dmlkit import losses
 
 HERE = Path(__file__)
-BOOK = HERE.parents[2] / "book" / "appendix"
-RECORD, PAGE = BOOK / "loss_speed.json", BOOK / "loss_speed.md"
+RECORD = BOOK / "loss_speed.json"
 DIM = 512
 SIZES = ((256, 100), (1024, 1000))  # rows, classes
-
-Step = Callable[[], None]
 
 
 def step(loss: Callable[[Tensor, Tensor], Tensor], rows: Tensor, labels: Tensor) -> Step:
@@ -182,46 +170,13 @@ CASES: dict[str, tuple[str, Callable[[], dict[str, Step]], int]] = {
 WITH_MEMORY = tuple(CASES)[-5:]
 
 
-def milliseconds(steps: dict[str, Step], repeats: int) -> dict[str, float]:
-    """Medians, the sides in turns: what slows the machine for a moment slows both."""
-    for run in steps.values():
-        run()
-        run()
-    taken: dict[str, list[float]] = {side: [] for side in steps}
-    for _ in range(repeats):
-        for side, run in steps.items():
-            began = time.perf_counter()
-            run()
-            taken[side].append(1e3 * (time.perf_counter() - began))
-    return {side: statistics.median(times) for side, times in taken.items()}
-
-
-def peak_megabytes(case: str, side: str) -> float:
-    """What one step adds to the peak of a process that did nothing else."""
-    done = subprocess.run(
-        [sys.executable, str(HERE), "--memory", case, side], capture_output=True, text=True, check=True
-    )
-    return float(done.stdout)
-
-
 def print_peak(case: str, side: str) -> None:
     """In a process of its own: build the case, take one step, print how far the peak rose."""
     run = CASES[case][1]()[side]
     # The threads and workspaces that any first product and backward pass sets up are no memory of the loss.
     small = torch.ones(64, 64, requires_grad=True)
     (small @ small.T).sum().backward()
-    before = peak()
-    run()
-    print(peak() - before)
-
-
-def peak() -> float:
-    """The largest memory this process has held, in MB."""
-    try:  # on Linux a child's ru_maxrss begins with what its parent held
-        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-        return float(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2  # macOS counts bytes
+    print(rise_of_peak(run))
 
 
 def measure() -> Iterator[dict]:
@@ -229,23 +184,13 @@ def measure() -> Iterator[dict]:
     for case, (beside, build, repeats) in CASES.items():
         row = {"case": case, "beside": beside, "milliseconds": milliseconds(build(), repeats), "repeats": repeats}
         if case in WITH_MEMORY:
-            row["megabytes"] = {side: peak_megabytes(case, side) for side in ("dmlkit", "peer")}
+            row["megabytes"] = {side: peak_megabytes(HERE, case, side) for side in ("dmlkit", "peer")}
         print(case, {side: round(ms, 2) for side, ms in row["milliseconds"].items()}, row.get("megabytes", ""))
         yield row
 
 
-def processor() -> str:
-    """The processor's name, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def page(record: dict) -> str:
     """The appendix page, made from the record alone."""
-    machine, versions = record["machine"], record["versions"]
     lines = [
         "# How fast the losses are",
         "",
@@ -255,9 +200,7 @@ def page(record: dict) -> str:
         "same loss, else beside the straightforward form. The numbers are medians, and the two sides of a ratio were "
         "measured in turns in one run: read the ratios, as milliseconds belong to the machine.",
         "",
-        f"Measured on {record['date']}: {machine['processor']}, {machine['threads']} threads, {machine['system']}, "
-        + ", ".join(f"{name} {number}" for name, number in versions.items())
-        + f"; float32, random rows of width {DIM} unless said otherwise.",
+        f"{measured_on(record)}; float32, random rows of width {DIM} unless said otherwise.",
         "",
         "## Time",
         "",
@@ -309,14 +252,6 @@ def page(record: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(path.suffix + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--memory", nargs=2, metavar=("CASE", "SIDE"), help="print the peak of one side of a case")
@@ -324,18 +259,8 @@ def main() -> None:
     if chosen.memory:
         print_peak(*chosen.memory)
         return
-    record = {
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": {
-            "processor": processor(),
-            "threads": torch.get_num_threads(),
-            "system": f"{platform.system()}, Python {platform.python_version()}",
-        },
-        "versions": {name: version(name) for name in ("torch", "pytorch-metric-learning", "dmlkit")},
-        "rows": list(measure()),
-    }
-    write(RECORD, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-    write(PAGE, page(record))
+    record = {**circumstances("pytorch-metric-learning"), "rows": list(measure())}
+    write_record(record, RECORD, page(record))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The appendix: the page of measurements is its record, and the reference holds every public loss."""
+"""The appendix: a page of measurements is its record, and the reference holds every public name."""
 
 import importlib.util
 import inspect
@@ -9,53 +9,69 @@ import sys
 import pytest
 from built_book import ROOT
 
-from dmlkit import losses
+from dmlkit import information, losses, metrics
 
 
 @pytest.fixture(scope="module")
-def bench():
-    """The benchmark, as a module; importing it measures nothing."""
+def benchmarks():
+    """The scripts, as modules; importing them measures nothing."""
     pytest.importorskip("resource", reason="the peak of memory is read in a way that Windows does not have")
-    spec = importlib.util.spec_from_file_location("bench_losses", ROOT / "tests/benchmarks/bench_losses.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    folder = ROOT / "tests/benchmarks"
+    sys.path.insert(0, str(folder))
+    try:
+        return {path.stem: importlib.import_module(path.stem) for path in folder.glob("bench_*.py")}
+    finally:
+        sys.path.pop(0)
 
 
-def test_the_page_is_made_from_the_record(bench):
+SCRIPTS = [path.stem for path in sorted((ROOT / "tests/benchmarks").glob("bench_*.py"))]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_page_is_made_from_the_record(benchmarks, script):
+    bench = benchmarks[script]
     record = json.loads(bench.RECORD.read_text(encoding="utf-8"))
-    assert bench.PAGE.read_text(encoding="utf-8") == bench.page(record)
+    assert bench.RECORD.with_suffix(".md").read_text(encoding="utf-8") == bench.page(record)
 
 
-def test_the_record_has_every_case(bench):
+@pytest.mark.parametrize("script", ["bench_losses", "bench_measures"])
+def test_the_record_has_every_case(benchmarks, script):
+    bench = benchmarks[script]
     record = json.loads(bench.RECORD.read_text(encoding="utf-8"))
     assert [row["case"] for row in record["rows"]] == list(bench.CASES)
     assert [row["case"] for row in record["rows"] if "megabytes" in row] == list(bench.WITH_MEMORY)
-    assert all(row["milliseconds"][side] > 0 for row in record["rows"] for side in ("dmlkit", "peer"))
+    assert all(ms > 0 for row in record["rows"] for ms in row["milliseconds"].values())
 
 
 @pytest.mark.parametrize("name", ["SupCon", "EuclideanSoftmax", "ProxyAnchor"])
-def test_both_sides_of_a_shared_case_take_a_step(bench, name):
-    steps = bench.shared(name, 12, 4)
+def test_both_sides_of_a_shared_case_take_a_step(benchmarks, name):
+    steps = benchmarks["bench_losses"].shared(name, 12, 4)
     for run in steps.values():
         run()
 
 
-def test_every_public_loss_is_in_the_reference():
-    page = (ROOT / "book/appendix/losses.md").read_text(encoding="utf-8")
-    listed = set(re.findall(r"automodule:: (\S+)", page))
-    hidden = set(re.findall(r"\w+", " ".join(re.findall(r":exclude-members: (.*)", page))))
-    for name in losses.__all__:
-        assert getattr(losses, name).__module__ in listed
-        assert name not in hidden
+# page → the packages whose public names it must have
+REFERENCE = {"losses": (losses,), "measures": (metrics, information)}
+PUBLIC = [(package, name) for packages in REFERENCE.values() for package in packages for name in package.__all__]
+
+
+@pytest.mark.parametrize("page", REFERENCE)
+def test_every_public_name_is_in_the_reference(page):
+    text = (ROOT / f"book/appendix/{page}.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"automodule:: (\S+)", text))
+    hidden = set(re.findall(r"\w+", " ".join(re.findall(r":exclude-members: (.*)", text))))
+    names = {name for package in REFERENCE[page] for name in package.__all__}
+    for package in REFERENCE[page]:
+        for name in package.__all__:
+            assert getattr(package, name).__module__ in listed
+            assert name not in hidden
     for module in listed:
         public = {
             name
             for name, value in vars(sys.modules[module]).items()
             if (inspect.isfunction(value) or inspect.isclass(value)) and value.__module__ == module and name[0] != "_"
         }
-        assert public - hidden <= set(losses.__all__)
+        assert public - hidden <= names
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +98,9 @@ def test_docstrings_become_rest(to_rest, markdown, rest):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in losses.__all__ if "$" in (inspect.getdoc(getattr(losses, name)) or "")]
+    ("package", "name"),
+    [(package, name) for package, name in PUBLIC if "$" in (inspect.getdoc(getattr(package, name)) or "")],
 )
-def test_no_formula_is_left_as_markdown(to_rest, name):
-    prose = re.sub(r">>>.*", "", to_rest(inspect.getdoc(getattr(losses, name))))
+def test_no_formula_is_left_as_markdown(to_rest, package, name):
+    prose = re.sub(r">>>.*", "", to_rest(inspect.getdoc(getattr(package, name))))
     assert "$" not in prose

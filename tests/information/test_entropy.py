@@ -320,3 +320,10 @@ def test_option_errors(option, value, error, says):
     if option == "chunk":
         with pytest.raises(error, match=says):
             wang_sha_entropy(draw(), chunk=value)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-160, 1e160, 1e200])
+def test_gaussian_entropy_of_any_size(size):
+    x = torch.randn(50, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = gaussian_entropy(x) + 3 * math.log(size)
+    assert gaussian_entropy(x * size) == pytest.approx(expected, rel=1e-12)

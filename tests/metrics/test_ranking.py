@@ -63,7 +63,7 @@ def test_chunk_does_not_matter(make, chunk, distance):
 
 
 @pytest.mark.parametrize("order", [lambda n: torch.arange(n) % 3, lambda n: torch.arange(n) * 3 // n])
-@pytest.mark.parametrize(("rows", "dim", "chunk"), [(9, 3, 1024), (33, 128, 5), (101, 33, 10), (2050, 64, 1024)])
+@pytest.mark.parametrize(("rows", "dim", "chunk"), [(9, 3, 1024), (33, 128, 5), (101, 33, 10), (700, 64, 512)])
 @pytest.mark.parametrize("seed", [1, 3, 12])
 @each_distance
 def test_everything_in_one_point_scores_0(seed, rows, dim, chunk, order, distance):
@@ -296,3 +296,33 @@ def test_interval_errors(arguments, says):
 def test_errors_of_queries(change, says):
     with pytest.raises(ValueError, match=says):
         retrieval(torch.eye(4), torch.tensor([0, 0, 1, 1]), **change)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_queries_far_larger_than_the_gallery(dtype):
+    """In the float64 of the distances all of the gallery is one point to them: a tie."""
+    rows = torch.tensor([[0.0], [1.0], [2.0]], dtype=dtype) * 1e-20
+    found = retrieval(
+        rows,
+        torch.tensor([0, 1, 1]),
+        distance="euclidean",
+        queries=torch.tensor([[1e20]], dtype=dtype),
+        query_labels=torch.tensor([0]),
+    )
+    assert found.first_match.tolist() == [3]
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-170, 1e155, 1e300])
+@each_distance
+def test_any_size_of_float64_gives_the_same_ranks(size, distance):
+    embeddings, labels = generic(rows=300)
+    embeddings = embeddings.double()
+    scaled, plain = (retrieval(x, labels, distance=distance) for x in (embeddings * size, embeddings))
+    assert torch.equal(scaled.first_match, plain.first_match)
+    assert scaled.map_at_r == plain.map_at_r
+
+
+def test_one_huge_row_gives_no_impossible_rank():
+    x = torch.tensor([[0.0], [1.0], [3.0], [1e200]], dtype=torch.float64)
+    found = retrieval(x, torch.tensor([0, 0, 1, 1]), distance="euclidean")
+    assert found.first_match[2:].tolist() == [3, 3]
