@@ -1,7 +1,7 @@
 # make book   build the book            make test       test dmlkit and the notebooks' sources
 # make serve  read it at localhost      make test-book  test the built pages in a real browser
-# make lint   check style               make bench      measure the losses' speed and memory anew (minutes)
-# make clean  remove what was built (not .venv)
+# make lint   check style               make bench      measure speed and memory anew (many minutes)
+# make clean  remove what was built     make test-packs  test on real images too (folder DMLKIT_PACKS, minutes)
 #
 # Each makes .venv and installs what it needs first; again, it is quick.
 
@@ -13,22 +13,26 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 BOOK := _build/html/index.html
 
-.PHONY: book test test-book bench serve lint format address constraints clean
+.PHONY: book test test-book test-packs bench serve lint format address constraints clean
 
 book: $(VENV)/.book
 	$(BIN)/jupyter-book build . -W --keep-going
 	@echo "The book is ready: open $(CURDIR)/$(BOOK)"
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 	@echo "All tests passed."
 
 test-book: $(VENV)/.dev
 	@test -f $(BOOK) || { echo "There is no built book yet: run 'make book' first."; exit 1; }
 	$(BIN)/python -m pytest -m browser tests/book
 
+test-packs: $(VENV)/.dev
+	@test -n "$$DMLKIT_PACKS" || { echo "Name the folder with the packs of real images: make test-packs DMLKIT_PACKS=/path/to/packs"; exit 1; }
+	DMLKIT_PACKS="$$DMLKIT_PACKS" $(BIN)/python -m pytest -m "not browser"
+
 bench: $(VENV)/.dev
-	$(BIN)/python tests/benchmarks/bench_losses.py
+	set -e; for script in tests/benchmarks/bench_*.py; do $(BIN)/python $$script; done
 
 serve: book
 	@echo "Reading at http://localhost:$(PORT), stop with Ctrl-C"

@@ -5,10 +5,13 @@ Where to look:
 - `dmlkit.losses`     losses as pure functions and thin modules
 - `dmlkit.metrics`    retrieval, clustering, classification and verification measures
 - `dmlkit.information` entropy and mutual information: bounds, estimators, an exact yardstick
-- `dmlkit.data`       images with the split that each experiment needs
-- `dmlkit.models`     networks that map images to embeddings
-- `dmlkit.training`   the loop: model and loss in, run record out
-- `dmlkit.records`    run records: write, read, summarise over seeds
+- `dmlkit.data`       every data set of the papers: official splits, checked; samplers, transforms, loading
+- `dmlkit.models`     backbones and heads: images to embeddings
+- `dmlkit.recipes`    the papers' settings: functions that return a config
+- `dmlkit.training`   the loop: config in, run record out; checkpoints, several processes
+- `dmlkit.records`    run records: write, read, summarise over seeds, compare with published numbers
+- `dmlkit.search`     hyper-parameter search with cross-validation over classes
+- `python -m dmlkit`  the same from the command line
 - `dmlkit.plotting`   figures that read in light and dark, with alt text
 - `dmlkit.explorers`  interactive figures, live in a kernel and in the static page
 

@@ -1,4 +1,4 @@
-"""Run records: what was run, on what, with which result; written whole or not at all."""
+"""Run records: what was run, on what, with which result; written whole or not at all, and read beside the papers'."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from scipy import stats
+
+from dmlkit.checks import check_choice
+from dmlkit.published import Published
 
 
 @dataclass
@@ -29,6 +32,9 @@ class RunRecord:
         curves: name → one number an epoch.
         metrics: name → final number.
         seconds: wall time of training and evaluation.
+        best: of the best epoch: its number, on which split it was chosen, and its metrics on the test split.
+        code: commit of the repository that ran, and whether its files were changed.
+        speed: training images a second, and the peak of memory in MB.
     """
 
     name: str
@@ -40,6 +46,9 @@ class RunRecord:
     curves: dict[str, list[float]] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    best: dict[str, Any] = field(default_factory=dict)
+    code: dict[str, Any] = field(default_factory=dict)
+    speed: dict[str, float] = field(default_factory=dict)
 
     def save(self, path: str | Path) -> Path:
         """Write the record as JSON, atomically: a reader sees the old file or the whole new one, never half of it.
@@ -71,9 +80,13 @@ class RunRecord:
             ValueError: not JSON, or not the fields of a record.
         """
         try:
-            return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
+            record = cls(**json.loads(Path(path).read_text(encoding="utf-8")))
         except (ValueError, TypeError) as error:  # not UTF-8, not JSON; not an object, other fields
             raise ValueError(f"{path} is not a run record: {error}") from error
+        for name in ("config", "data", "metrics", "best"):
+            if not isinstance(getattr(record, name), dict):
+                raise ValueError(f"{path} is not a run record: {name} is no object")
+        return record
 
 
 @dataclass(frozen=True)
@@ -141,3 +154,125 @@ def markdown_table(summary: dict[str, dict[str, Estimate]], *, first_column: str
         cells = [f"**{row[m]}**" if row[m].mean == best[m] else str(row[m]) for m in metrics]
         lines.append("| " + " | ".join([name, *cells, str(row[metrics[0]].runs)]) + " |")
     return "\n".join(lines)
+
+
+def load_all(folder: str | Path) -> list[RunRecord]:
+    """Every `record.json` below a folder, in the order of their paths.
+
+    Raises:
+        ValueError: no such folder, or files that are no run records; all of them are named.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"folder must be one that holds runs, found no folder {folder}")
+    records, unreadable = [], []
+    for path in sorted(folder.rglob("record.json")):
+        try:
+            records.append(RunRecord.load(path))
+        except (OSError, ValueError):
+            unreadable.append(str(path))
+    if unreadable:
+        raise ValueError(f"no run records, though their names say so: {', '.join(unreadable)}; repair or remove them")
+    return records
+
+
+def compare(published: Iterable[Published], runs: Iterable[RunRecord], metric: str, *, epoch: str = "last") -> str:
+    """Published numbers beside runs of the same recipe on the same benchmark, as Markdown.
+
+    A full run on a benchmark's own data stands beside what its recipe answers in a paper. A run on a stand-in or a
+    miniature, or at a smaller scale, never does: such runs have a table of their own that says so.
+
+    Args:
+        published: of `dmlkit.published.read_published`; those of other benchmarks and measures are passed over.
+        runs: of `load_all`; seeds of one name, benchmark and scale are one row, mean ± 95 % interval.
+        metric: as in `RunRecord.metrics`, e.g. "R@1".
+        epoch: "last", or "best" for the epoch that the run chose (`RunRecord.best` says on which split).
+
+    Raises:
+        ValueError: no runs, a metric or best epoch that a run lacks, the same seed twice (it would count one run as
+            two), or other settings or data under one name.
+    """
+    check_choice("epoch", epoch, ("last", "best"))
+    groups: dict[tuple, list[RunRecord]] = {}
+    for run in runs:
+        key = (_benchmark(run), run.config.get("scale", "–"), run.data.get("stands in for"), run.name)
+        groups.setdefault(key, []).append(run)
+    if not groups:
+        raise ValueError("runs must hold at least one run record, found none")
+    ours: dict[str, dict[str, str]] = {}
+    elsewhere: list[tuple[str, ...]] = []
+    for (benchmark, scale, instead, name), group in groups.items():
+        _check_alike(group)
+        values = [_metric(run, metric, epoch) for run in group]
+        if scale == "full" and instead is None:
+            ours.setdefault(benchmark, {})[name] = f"{_mean(values)} ({_count(values)}, full)"
+        else:
+            data = group[0].data.get("name", benchmark) + (f", for {instead}" if instead else "")
+            elsewhere.append((name, data, scale, _mean(values), _count(values)))
+    published = [row for row in published if row.measure == metric]
+    parts = [_beside([row for row in published if row.benchmark == key], ours[key], key, metric) for key in ours]
+    if elsewhere:
+        parts.append(
+            "Not comparable with published numbers, as these runs have other data or a smaller scale than the papers:"
+            f"\n\n{_table(('method', 'data', 'scale', metric, 'from'), elsewhere)}"
+        )
+    return "\n\n".join(parts)
+
+
+def _benchmark(run: RunRecord) -> str:
+    return run.config.get("benchmark") or run.data.get("name", "–")
+
+
+def _metric(run: RunRecord, metric: str, epoch: str) -> float:
+    found = run.metrics if epoch == "last" else run.best.get("metrics", {})
+    if metric not in found:
+        known = ", ".join(found) or f"no metrics of the {epoch} epoch"
+        raise ValueError(
+            f"metric must be one that every run has, found {metric!r}: {run.name!r} on {_benchmark(run)}, seed "
+            f"{run.seed}, has {known}"
+        )
+    return found[metric]
+
+
+def _check_alike(group: list[RunRecord]) -> None:
+    """Require runs of one name to differ in their seed, and in nothing else that was set."""
+    first, where = group[0], f"{group[0].name!r} on {_benchmark(group[0])}"
+    if len({run.seed for run in group}) < len(group):
+        raise ValueError(f"{where} has two records of the same seed: leave one out")
+    for run in group[1:]:
+        for what, one, other in (("config", first.config, run.config), ("data", first.data, run.data)):
+            names = {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)} - {"seed"}
+            if names:
+                raise ValueError(
+                    f"{where} has runs that differ in {what} ({', '.join(sorted(names))}): compare them apart, or "
+                    "under different names"
+                )
+
+
+def _mean(values: list[float]) -> str:
+    return str(estimate(values)) if len(values) > 1 else f"{values[0]:.3f}"
+
+
+def _count(values: list[float]) -> str:
+    return f"{len(values)} runs" if len(values) > 1 else "1 run"
+
+
+def _beside(published: list[Published], ours: dict[str, str], benchmark: str, metric: str) -> str:
+    """The table of one benchmark: what is printed, then runs that no paper has a number for."""
+    rows = [
+        (
+            f"{row.method}, {row.setting}" if row.setting else row.method,
+            f"{row.paper}, Table {row.table}",
+            f"{row.value:g}" + (f" ± {row.interval:g}" if row.interval is not None else ""),
+            ours.get(row.recipe, "–"),
+        )
+        for row in published
+    ]
+    answered = {row.recipe for row in published}
+    rows += [(name, "–", "–", text) for name, text in ours.items() if name not in answered]
+    return f"{metric} on {benchmark}:\n\n{_table(('method', 'paper', 'published', 'ours'), rows)}"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in (head, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
