@@ -91,7 +91,13 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "warped": {"": Recipe(224, 256)},
     "warped_large": {"": Recipe(256, 288)},
     # The soft silhouette names AutoAugment alone. Ours are the resolution, the crop, the flip and the policies.
-    "silhouette": {"": _SILHOUETTE, "cifar10": _SILHOUETTE_32, "cifar100": _SILHOUETTE_32},
+    # Fashion-MNIST, which it does not use, gets no policy: shears and colours of photographs suit no 28 grey pixels.
+    "silhouette": {
+        "": _SILHOUETTE,
+        "cifar10": _SILHOUETTE_32,
+        "cifar100": _SILHOUETTE_32,
+        "fashion-mnist": Recipe(28, None, crop="padded"),
+    },
     # Teh et al. (2020) and Kim et al. (2020).
     "proxy_nca++": {"": Recipe(256, 288)},
     "proxy_anchor": {"": Recipe(224, 256)},

@@ -78,6 +78,7 @@ BY_HAND = {
 }
 BY_HAND["padded", ""] = ([v1.RandomCrop(32, padding=4), FLIP], [])
 BY_HAND["silhouette", "cifar100"] = BY_HAND["silhouette", "cifar10"]
+BY_HAND["silhouette", "fashion-mnist"] = ([v1.RandomCrop(28, padding=4), FLIP], [])
 SMALL_CROP = CROP(32, scale=(0.2, 1))
 for cifar in ("cifar10", "cifar100"):
     BY_HAND["supcon", cifar] = ([SMALL_CROP, *BY_HAND["supcon", ""][0][1:]], [])
@@ -89,8 +90,11 @@ def test_every_recipe_is_written_out():
 
 @pytest.mark.parametrize(("name", "data_set"), CASES)
 def test_test_images_are_those_of_the_paper(name, data_set):
-    small = "cifar" in data_set or name in ("padded", "plain")
-    image = photo(32, 32) if small else photo(300, 210)
+    image = photo(300, 210)
+    if "cifar" in data_set or name in ("padded", "plain"):
+        image = photo(32, 32)
+    elif data_set == "fashion-mnist":
+        image = photo(28, 28)
     expected = v1.Compose([*BY_HAND[name, data_set][1], v1.PILToTensor()])(image)
     assert torch.equal(evaluation_transform(name, data_set)(image), expected)
 

@@ -26,7 +26,7 @@ def test_what_stays(scale):
         assert (found.loss, found.transforms, found.source) == (full.loss, full.transforms, full.source)
         assert len(found.phases) == len(full.phases)
         for short, long in zip(found.phases, full.phases, strict=True):
-            assert short.optimizer == long.optimizer
+            assert replace(short.optimizer, lr=long.optimizer.lr, loss_lr=long.optimizer.loss_lr) == long.optimizer
             assert (short.terms, short.train_backbone) == (long.terms, long.train_backbone)
             same = ("name", "gamma", "power")
             assert all(getattr(short.schedule, name) == getattr(long.schedule, name) for name in same)
@@ -45,16 +45,32 @@ def test_small():
     for choice in CHOICES:
         found = recipe(choice.name, choice.benchmark, scale="small")
         assert found.benchmark == STAND_INS.get(choice.benchmark, choice.benchmark)
-        thumbnails = choice.benchmark.startswith("cifar")
+        thumbnails = choice.benchmark.startswith("cifar") or choice.benchmark == "fashion-mnist"
         if choice.recipe == "faces":
             assert found.evaluation.verification == ("lfw-a-96",)
+        elif choice.benchmark == "fashion-mnist":
+            assert (found.network.backbone, found.network.pretrained, found.size) == ("five_layer_cnn", False, 28)
         elif thumbnails:
             assert (found.network.backbone, found.network.pretrained, found.size) == ("small_cnn", False, 32)
         else:
-            assert (found.network.backbone, found.network.pretrained, found.size) == ("mobilenet_v2_pack", True, 128)
+            assert (found.network.backbone, found.network.pretrained, found.size) == ("mobilenet_v2_pack", True, 160)
         assert all(phase.epochs <= 6 for phase in found.phases)
         assert found.batches.size <= (128 if thumbnails or choice.recipe == "faces" else 32)
         assert found.precision == "float32"
+
+
+def test_rates_stay_but_for_the_small_pretrained_network():
+    for choice in CHOICES:
+        full = recipe(choice.name, choice.benchmark)
+        for scale in SMALLER:
+            found = recipe(choice.name, choice.benchmark, scale=scale)
+            limit = 0.002 if found.network.backbone == "mobilenet_v2_pack" else float("inf")
+            for short, long in zip(found.phases, full.phases, strict=True):
+                assert short.optimizer.lr == min(long.optimizer.lr, limit)
+                # What proxies and classifiers are given does not change, whether it had a rate of its own or not.
+                own = long.optimizer.lr if long.optimizer.loss_lr is None else long.optimizer.loss_lr
+                kept = short.optimizer.lr if short.optimizer.loss_lr is None else short.optimizer.loss_lr
+                assert kept == own
 
 
 def test_smoke():
@@ -119,7 +135,7 @@ def test_changes_of_options_move_in_proportion_and_the_later_hold():
 
 
 def test_short_phases_and_rises_are_not_made_longer():
-    short = Phase(1, Optimizer("sgd", 0.1), Schedule("cosine", warmup=1))
+    short = Phase(1, Optimizer("sgd", 0.001), Schedule("cosine", warmup=1))
     for scale in SMALLER:
         assert at_scale(config(short), scale).phases == (short,)
     assert at_scale(config(batches=Batches(4, 2)), "small").batches == Batches(4, 2)
