@@ -9,6 +9,7 @@
 - `transforms`     the papers' transforms; `loading` the same batches whatever the number of workers
 - `resident`       small sets that live on the device and are augmented there
 - `corruptions`    noise, blur and other damage in five severities
+- `drawn_bird`     a picture to try them on
 - `split`, `digits`  the chapters' own handwritten digits, in memory
 """
 

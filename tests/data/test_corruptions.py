@@ -16,7 +16,8 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from dmlkit.data import corruptions
-from dmlkit.data.corruptions import CORRUPTIONS, SEVERITIES, Corruption, example_image
+from dmlkit.data.corruptions import CORRUPTIONS, SEVERITIES, Corruption
+from dmlkit.data.drawn_bird import example_image
 
 each_corruption = pytest.mark.parametrize("name", CORRUPTIONS)
 each_severity = pytest.mark.parametrize("severity", [1, 2, 3, 4, 5])
