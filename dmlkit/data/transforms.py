@@ -47,8 +47,9 @@ class Recipe:
         resize: before the test's centre crop: a number for the short side, or (height, width); None leaves images as
             they are, for sets whose images have the right size.
         resize_train: the same before the training crop.
-        crop: "random resized" (a part of the image, scaled to `size`), "padded" (4 black pixels around, then a crop) or
+        crop: "random resized" (a part of the image, scaled to `size`), "padded" (black pixels around, then a crop) or
             None.
+        padding: how many pixels around.
         scale: smallest and largest share of the area that a random resized crop takes.
         ratio: smallest and largest ratio of its width to its height.
         flip: chance of a horizontal flip.
@@ -61,6 +62,7 @@ class Recipe:
     resize: int | tuple[int, int] | None
     resize_train: int | tuple[int, int] | None = None
     crop: str | None = "random resized"
+    padding: int = 4
     scale: tuple[float, float] = (0.08, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
     flip: float = 0.5
@@ -91,12 +93,13 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "warped": {"": Recipe(224, 256)},
     "warped_large": {"": Recipe(256, 288)},
     # The soft silhouette names AutoAugment alone. Ours are the resolution, the crop, the flip and the policies.
-    # Fashion-MNIST, which it does not use, gets no policy: shears and colours of photographs suit no 28 grey pixels.
+    # Fashion-MNIST, which it does not use, gets no policy: shears and colours of photographs suit no 28 grey pixels,
+    # and garments that fill the frame bear no larger shift.
     "silhouette": {
         "": _SILHOUETTE,
         "cifar10": _SILHOUETTE_32,
         "cifar100": _SILHOUETTE_32,
-        "fashion-mnist": Recipe(28, None, crop="padded"),
+        "fashion-mnist": Recipe(28, None, crop="padded", padding=2),
     },
     # Teh et al. (2020) and Kim et al. (2020).
     "proxy_nca++": {"": Recipe(256, 288)},
@@ -183,7 +186,7 @@ def train_transform(
     if found.crop == "random resized":
         steps.append(v2.RandomResizedCrop(found.size, found.scale, found.ratio))
     elif found.crop == "padded":
-        steps.append(v2.RandomCrop(found.size, padding=4))
+        steps.append(v2.RandomCrop(found.size, padding=found.padding))
     if found.flip:
         steps.append(v2.RandomHorizontalFlip(found.flip))
     if found.policy is not None:

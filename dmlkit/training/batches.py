@@ -67,7 +67,7 @@ def training_batches(
     found = recipe(config.transforms, name, size=config.size)
     if _fits(images, found):
         reading = evaluation_transform(config.transforms, name, size=config.size, channels=3)
-        how = Augmentation(padding=4 if found.crop == "padded" else 0, flip=found.flip)
+        how = Augmentation(padding=found.padding if found.crop == "padded" else 0, flip=found.flip)
         return _ResidentBatches(
             Resident(images.with_transform(reading), device=device),
             order,

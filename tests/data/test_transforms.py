@@ -78,7 +78,7 @@ BY_HAND = {
 }
 BY_HAND["padded", ""] = ([v1.RandomCrop(32, padding=4), FLIP], [])
 BY_HAND["silhouette", "cifar100"] = BY_HAND["silhouette", "cifar10"]
-BY_HAND["silhouette", "fashion-mnist"] = ([v1.RandomCrop(28, padding=4), FLIP], [])
+BY_HAND["silhouette", "fashion-mnist"] = ([v1.RandomCrop(28, padding=2), FLIP], [])
 SMALL_CROP = CROP(32, scale=(0.2, 1))
 for cifar in ("cifar10", "cifar100"):
     BY_HAND["supcon", cifar] = ([SMALL_CROP, *BY_HAND["supcon", ""][0][1:]], [])
