@@ -14,6 +14,8 @@ Where to look:
 - `python -m dmlkit`  the same from the command line
 - `dmlkit.plotting`   figures that read in light and dark, with alt text
 - `dmlkit.explorers`  interactive figures, live in a kernel and in the static page
+- `dmlkit.interactive` sliders for what only Python can compute, a still picture in the static page
+- `dmlkit.book_files` the book's recorded runs and published tables, wherever a chapter runs
 
 Importing dmlkit touches no network and no global state.
 """

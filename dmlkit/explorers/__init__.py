@@ -1,14 +1,48 @@
 """Interactive figures: live where a kernel is there, alive in the static page without one.
 
-- `landscape`  the warped loss of two classes, with α, β and r to move
-- `host`       how an explorer is shown: widget or self-contained HTML
-- `live`       the widget (needs anywidget)
+- `arms`             a published table of accuracies, its differences, and what chance allows
+- `batches`          batches of a data set, one after the other: bias and spread of their silhouettes
+- `class_means`      points on the unit circle: a mean over pairs, and one product with the class mean
+- `gradients`        two losses push points of the unit circle: their arrows, and where the points go
+- `landscape`        the warped loss of two classes, with α, β and r to move
+- `silhouette_bars`  Rousseeuw's silhouette plot of twelve points to drag
+- `softening`        three soft minima against their temperature, and the loss they lead to
+- `host`             how an explorer is shown: widget or self-contained HTML
+- `live`             the widget (needs anywidget)
+- `still`            the still picture, as a small PNG
 
-Each explorer is name.py (what a chapter calls) and name.js (what the reader moves); warp.js holds arithmetic,
-canvas.js drawing, controls.js inputs that several explorers share, static.js the stand-in for a kernel.
+To make an explorer:
+
+1. `name.py` with a function `name(…) -> Explorer`: it checks its arguments, makes the state that the sliders start
+   from (numbers, texts, booleans, lists), the still picture (`still.small_png`) and the words for it. Here: import it,
+   add it to `__all__`.
+2. `name_arithmetic.js`: the numbers, without drawing; `tests/explorers/test_name.py` holds them to dmlkit in Node.
+3. `name.js`: what the reader moves. `export default { render }`, with `render` calling `stage`. How, stands at the top
+   of each file: `stage.js` the frame (read this first), `controls.js` sliders, choices, presets, Play; `chart.js`
+   curves and bars; `plane.js` points to drag; `canvas.js` colours, marks, arrows, words; `heatmap.js` maps.
+   Import by name from files beside it, one `import { … } from "./file.js";` each, without `as`. All files are joined
+   into one module: names at the top level must differ from those of the others.
+4. One line in `tests/book/explorer_list.py`, with the page that shows it: the tests of every explorer then hold for it.
+
+At most three knobs, units on every axis, colour never alone, a verdict that says in words what happens.
 """
 
+from dmlkit.explorers.arms import arms
+from dmlkit.explorers.batches import batches
+from dmlkit.explorers.class_means import class_means
+from dmlkit.explorers.gradients import gradients
 from dmlkit.explorers.host import Explorer
 from dmlkit.explorers.landscape import landscape
+from dmlkit.explorers.silhouette_bars import silhouette_bars
+from dmlkit.explorers.softening import softening
 
-__all__ = ["Explorer", "landscape"]
+__all__ = [
+    "Explorer",
+    "arms",
+    "batches",
+    "class_means",
+    "gradients",
+    "landscape",
+    "silhouette_bars",
+    "softening",
+]

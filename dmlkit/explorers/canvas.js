@@ -1,124 +1,124 @@
-// Drawing that several explorers share: sharp canvases, colours, contours, marks.
+// Drawing that several explorers share: sharp canvases, colours, marks, arrows, words.
 
-// Viridis: even steps of lightness, told apart by the colour-blind too.
-const VIRIDIS = [
-  "#440154",
-  "#482878",
-  "#3e4989",
-  "#31688e",
-  "#26828e",
-  "#1f9e89",
-  "#35b779",
-  "#6ece58",
-  "#b5de2b",
-  "#fde725",
-];
-export const PALETTE = (() => {
-  const stops = VIRIDIS.map((hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16)));
-  const table = new Uint8ClampedArray(256 * 3);
-  for (let k = 0; k < 256; k++) {
-    const position = (k / 255) * (stops.length - 1);
-    const left = Math.min(Math.floor(position), stops.length - 2);
-    for (let c = 0; c < 3; c++)
-      table[3 * k + c] = stops[left][c] + (position - left) * (stops[left + 1][c] - stops[left][c]);
-  }
-  return table;
-})();
+// The book's colours and marks, as in dmlkit/plotting.py; a test holds the two together. Class or curve k has colour k
+// and mark (or dash) k: colour alone never tells two things apart.
+export const PALETTE = ["#1f83c1", "#cf6a12", "#159a74", "#c2649b", "#8a7a1f", "#4493b8", "#b5543c", "#7a7a7a"];
+export const MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"];
+export const DASHES = [[], [7, 4], [2, 3], [8, 3, 2, 3], [12, 4], [4, 2], [1, 3], [8, 3, 2, 3, 2, 3]];
+export const FONT = "12px system-ui, sans-serif";
+
+/** Entry `k` of a list that starts again at its end: `cycle(PALETTE, 8)` is its first colour. */
+export const cycle = (list, k) => list[k % list.length];
+
+/** A colour by its number in PALETTE; any other CSS colour stays what it is. */
+export const colourOf = (colour) => (typeof colour === "number" ? cycle(PALETTE, colour) : colour);
 
 /** Where `value` lies in [low, high], as a fraction. */
 export const position = (value, [low, high]) => (value - low) / (high - low);
-
-/** The colour of a fraction in [0, 1], as an index into PALETTE; values outside take the colour of the end. */
-export const colourIndex = (t) => 3 * Math.round(255 * Math.min(1, Math.max(0, t)));
 
 /** Size a canvas to its box on screen, in device pixels; drawing then goes on in CSS pixels. */
 export function fit(canvas, height) {
   const ratio = window.devicePixelRatio || 1;
   const width = Math.max(1, canvas.clientWidth);
   const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
-  if (canvas.width !== w || canvas.height !== h) {
-    [canvas.width, canvas.height] = [w, h];
-    canvas.style.height = `${height}px`;
-  }
+  // Setting the size also clears the canvas and forgets dashes, caps and transparency: every redraw begins the same.
+  [canvas.width, canvas.height] = [w, h];
+  canvas.style.height = `${height}px`;
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
   return { context, width, height };
 }
 
-/** Fill a canvas of `width` × `height` pixels, one a value; values run row by row from the lowest, as fractions. */
-export function paintHeat(canvas, fractions, [width, height]) {
-  const context = canvas.getContext("2d");
-  const pixels = context.createImageData(width, height);
-  for (let row = 0, k = 0; row < height; row++) {
-    for (let column = 0; column < width; column++, k++) {
-      const at = 4 * ((height - 1 - row) * width + column);
-      const colour = colourIndex(fractions[k]);
-      pixels.data[at] = PALETTE[colour];
-      pixels.data[at + 1] = PALETTE[colour + 1];
-      pixels.data[at + 2] = PALETTE[colour + 2];
-      pixels.data[at + 3] = 255;
-    }
-  }
-  context.putImageData(pixels, 0, 0);
-}
+// Corners of the marks on a field from −1 to 1, y downward; a mark that is not here is a disc.
+const PLUS = [1, -1].flatMap((side) =>
+  [
+    [-0.4, -1],
+    [0.4, -1],
+    [0.4, -0.4],
+    [1, -0.4],
+    [1, 0.4],
+    [0.4, 0.4],
+  ].map(([x, y]) => [side * x, side * y]),
+);
+const CORNERS = {
+  s: [
+    [-0.85, -0.85],
+    [0.85, -0.85],
+    [0.85, 0.85],
+    [-0.85, 0.85],
+  ],
+  "^": [
+    [0, -1.1],
+    [1, 0.8],
+    [-1, 0.8],
+  ],
+  D: [
+    [0, -1.15],
+    [1.15, 0],
+    [0, 1.15],
+    [-1.15, 0],
+  ],
+  v: [
+    [0, 1.1],
+    [1, -0.8],
+    [-1, -0.8],
+  ],
+  P: PLUS,
+  X: PLUS.map(([x, y]) => [(x - y) * 0.75, (x + y) * 0.75]),
+  "*": Array.from({ length: 10 }, (_, k) => {
+    const [radius, angle] = [k % 2 ? 0.5 : 1.25, (Math.PI * k) / 5];
+    return [radius * Math.sin(angle), -radius * Math.cos(angle)];
+  }),
+};
 
-/** Contour lines by marching squares: evenly spaced levels through every cell of a grid of values. */
-export function traceContours(path, values, [width, height], { first, step, count }, toX, toY) {
-  const edge = new Float64Array(8);
-  for (let row = 0; row + 1 < height; row++) {
-    for (let column = 0; column + 1 < width; column++) {
-      const k = row * width + column;
-      const a = values[k],
-        b = values[k + 1],
-        c = values[k + width + 1],
-        d = values[k + width];
-      const low = Math.max(0, Math.ceil((Math.min(a, b, c, d) - first) / step));
-      const high = Math.min(count - 1, Math.floor((Math.max(a, b, c, d) - first) / step));
-      for (let level = low; level <= high; level++) {
-        const v = first + level * step;
-        let points = 0;
-        const cross = (from, to, x0, y0, x1, y1) => {
-          if (from < v === to < v) return;
-          const t = (v - from) / (to - from);
-          edge[points++] = toX(column + x0 + t * (x1 - x0));
-          edge[points++] = toY(row + y0 + t * (y1 - y0));
-        };
-        cross(a, b, 0, 0, 1, 0);
-        cross(b, c, 1, 0, 1, 1);
-        cross(c, d, 1, 1, 0, 1);
-        cross(d, a, 0, 1, 0, 0);
-        for (let p = 0; p + 3 < points; p += 4) {
-          path.moveTo(edge[p], edge[p + 1]);
-          path.lineTo(edge[p + 2], edge[p + 3]);
-        }
-      }
-    }
-  }
-}
-
-/** Stroke the current path in a colour with a dark rim, to be seen on any colour of the map. */
-export function outlined(context, colour, lineWidth) {
-  context.lineCap = "round";
-  context.strokeStyle = "rgba(0, 0, 0, 0.75)";
-  context.lineWidth = lineWidth + 1.6;
-  context.stroke();
-  context.strokeStyle = colour;
-  context.lineWidth = lineWidth;
-  context.stroke();
-}
-
-/** The mark of a minimum. */
-export function diamond(context, x, y) {
+/** Mark number `k` of MARKERS in colour `k` of PALETTE (or `colour`) at a pixel, with a rim, on any ground to be seen. */
+export function mark(context, k, x, y, { size = 6, colour = k, rim = "rgba(0, 0, 0, 0.65)" } = {}) {
+  const corners = CORNERS[cycle(MARKERS, k)];
   context.beginPath();
-  context.moveTo(x, y - 8);
-  context.lineTo(x + 8, y);
-  context.lineTo(x, y + 8);
-  context.lineTo(x - 8, y);
+  if (corners) for (const [cx, cy] of corners) context.lineTo(x + size * cx, y + size * cy);
+  else context.arc(x, y, size * 0.95, 0, 2 * Math.PI);
   context.closePath();
-  context.fillStyle = "#ff9a4d";
+  context.fillStyle = colourOf(colour);
   context.fill();
-  context.strokeStyle = "#101418";
-  context.lineWidth = 1.6;
+  context.strokeStyle = rim;
+  context.lineWidth = 1;
   context.stroke();
+}
+
+/** An arrow between two pixels with a head; a longer one than `longest` pixels is cut there, none is under 1 pixel. */
+export function arrow(context, [x0, y0], [x1, y1], { colour, width = 2, longest = Infinity, head = 4 + 2 * width }) {
+  const length = Math.hypot(x1 - x0, y1 - y0);
+  if (!(length >= 1)) return;
+  const [ux, uy] = [(x1 - x0) / length, (y1 - y0) / length];
+  const shown = Math.min(length, longest);
+  const back = Math.max(0, shown - Math.min(head, shown));
+  const [tipX, tipY] = [x0 + ux * shown, y0 + uy * shown];
+  const half = (shown - back) * 0.45;
+  context.strokeStyle = context.fillStyle = colourOf(colour);
+  context.lineWidth = width;
+  context.lineCap = "butt";
+  context.beginPath();
+  context.moveTo(x0, y0);
+  context.lineTo(x0 + ux * back, y0 + uy * back);
+  context.stroke();
+  context.beginPath();
+  context.moveTo(tipX, tipY);
+  context.lineTo(x0 + ux * back - uy * half, y0 + uy * back + ux * half);
+  context.lineTo(x0 + ux * back + uy * half, y0 + uy * back - ux * half);
+  context.fill();
+}
+
+/** A word on a canvas, with a halo in the page's ground where lines may run beneath it. */
+export function word(context, text, x, y, { ink, ground, align = "left", baseline = "alphabetic", font = FONT }) {
+  context.font = font;
+  context.textAlign = align;
+  context.textBaseline = baseline;
+  if (ground) {
+    context.lineWidth = 4;
+    context.lineJoin = "round";
+    context.strokeStyle = ground;
+    context.strokeText(text, x, y);
+  }
+  context.fillStyle = ink;
+  context.fillText(text, x, y);
 }

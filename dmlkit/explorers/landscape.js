@@ -4,8 +4,10 @@
 // Explained in the chapter "A landscape you can move".
 
 import { SCENE, GRID, softplus, lossAt, gapGrid, forceAt, findMinimum } from "./warp.js";
-import { PALETTE, position, colourIndex, fit, paintHeat, traceContours, outlined, diamond } from "./canvas.js";
-import { STYLE, element, slider } from "./controls.js";
+import { position, fit } from "./canvas.js";
+import { HEAT, colourIndex, paintHeat, traceContours, outlined, diamond } from "./heatmap.js";
+import { element, sheet, describe, slider, choice, checkbox, onKey } from "./controls.js";
+import { stage } from "./stage.js";
 
 const KNOBS = {
   alpha: { symbol: "α", name: "alpha, slope inside r", hint: "slope inside r", min: 0, max: 1.5, step: 0.05 },
@@ -119,7 +121,7 @@ function drawScale(canvas, ink) {
   const { context, width } = fit(canvas, 34);
   for (let x = 0; x < width; x++) {
     const colour = colourIndex(x / Math.max(1, width - 1));
-    context.fillStyle = `rgb(${PALETTE[colour]}, ${PALETTE[colour + 1]}, ${PALETTE[colour + 2]})`;
+    context.fillStyle = `rgb(${HEAT[colour]}, ${HEAT[colour + 1]}, ${HEAT[colour + 2]})`;
     context.fillRect(x, 2, 1.5, 10);
   }
   context.fillStyle = ink;
@@ -222,136 +224,57 @@ function verdict(parameters, minimum, view) {
 }
 
 function render({ model, el }) {
-  const start = Object.fromEntries(["alpha", "beta", "r", "view", "forces"].map((key) => [key, model.get(key)]));
-  const map = element("canvas", { class: "map", role: "img" });
-  const scale = element("canvas", {
-    role: "img",
-    "aria-label": "Colour scale: dark is a small loss, light a large one, on a logarithmic scale from 0.008 to 8 nats.",
-  });
-  const slice = element("canvas", { role: "img" });
+  const map = sheet("Map of the loss around two proxies");
+  map.classList.add("map");
+  const scale = sheet(
+    "Colour scale: dark is a small loss, light a large one, on a logarithmic scale from 0.008 to 8 nats.",
+  );
+  const slice = sheet("The loss along the line through both proxies");
   const heatmap = element("canvas", { width: GRID.xs.length, height: GRID.ys.length });
 
-  const knobs = Object.entries(KNOBS).map(([key, knob]) => [key, slider(knob, (value) => changeTo({ [key]: value }))]);
-  const inputs = {};
+  return stage({
+    model,
+    el,
+    name: "landscape",
+    title: "the warped landscape",
+    keys: ["alpha", "beta", "r", "margin", "view", "forces"],
+    picture: [map, scale, slice],
+    panel: [
+      ...Object.entries(KNOBS).map(([key, knob]) => slider(knob, onKey(model, key))),
+      choice("Show", Object.entries(VIEWS), onKey(model, "view")),
+      checkbox("Arrows: the step of gradient descent", onKey(model, "forces")),
+    ],
+    readout: {
+      distance: "minimum behind own proxy",
+      lowest: "loss there",
+      own: "loss at own proxy",
+      middle: "loss half-way",
+    },
+    draw(state, { ink }) {
+      const { view } = state;
+      const minimum = findMinimum(state);
+      drawMap(map, heatmap, state, view, minimum, state.forces);
+      drawScale(scale, ink);
+      drawSlice(slice, state, view, minimum, ink);
 
-  // Radio buttons of one explorer must share a name that no other explorer of the page has.
-  const group = `view-${Math.random().toString(36).slice(2)}`;
-  const views = Object.entries(VIEWS).map(([key, text]) => {
-    const radio = element("input", { type: "radio", name: group, value: key });
-    radio.addEventListener("change", () => changeTo({ view: key }));
-    inputs[key] = radio;
-    return element("label", { class: "choice" }, radio, element("span", {}, text));
+      const text = verdict(state, minimum, view);
+      const settings = `α ${state.alpha.toFixed(2)}, β ${state.beta.toFixed(2)}, r ${state.r.toFixed(2)}. ${text}`;
+      describe(map, `Map of the loss around two proxies, ${settings}`);
+      describe(slice, `The loss along the line through both proxies, ${settings}`);
+      const [x, y] = minimum.point ?? [NaN, NaN];
+      return {
+        verdict: text,
+        readout: {
+          distance: minimum.point ? Math.hypot(x - SCENE.own[0], y).toFixed(2) : "none",
+          lowest: minimum.point ? format(lossAt(x, y, state, view)) : "–",
+          own: format(lossAt(...SCENE.own, state, view)),
+          middle: format(lossAt(0, 0, state, view)),
+        },
+        minimum,
+        cell: SCENE.cell,
+      };
+    },
   });
-  inputs.forces = element("input", { type: "checkbox" });
-  inputs.forces.addEventListener("change", () => changeTo({ forces: inputs.forces.checked }));
-  const reset = element("button", { type: "button" }, "Reset");
-  reset.addEventListener("click", () => changeTo(start));
-
-  const said = element("p", { class: "verdict", "aria-live": "polite" });
-  const cells = {};
-  const table = element("table", { "aria-label": "Readout" }, element("tbody"));
-  for (const [key, text] of [
-    ["distance", "minimum behind own proxy"],
-    ["lowest", "loss there"],
-    ["own", "loss at own proxy"],
-    ["middle", "loss half-way"],
-  ]) {
-    cells[key] = element("td");
-    table.tBodies[0].append(element("tr", {}, element("th", { scope: "row" }, text), cells[key]));
-  }
-
-  const root = element(
-    "div",
-    { class: "dml-explorer dml-landscape", role: "group", "aria-label": "Explorer: the warped landscape" },
-    element("style", {}, STYLE),
-    element(
-      "div",
-      { class: "frame" },
-      element("div", {}, map, scale, slice),
-      element(
-        "div",
-        {},
-        ...knobs.map(([, knob]) => knob.node),
-        element("fieldset", {}, element("legend", {}, "Show"), ...views),
-        element(
-          "label",
-          { class: "choice" },
-          inputs.forces,
-          element("span", {}, "Arrows: the step of gradient descent"),
-        ),
-        said,
-        table,
-        element("p", {}, reset),
-      ),
-    ),
-  );
-  el.append(root);
-
-  function changeTo(values) {
-    for (const [key, value] of Object.entries(values)) model.set(key, value);
-    model.save_changes();
-  }
-
-  function draw() {
-    if (!map.clientWidth) return; // not on screen: the observer below draws once it is
-    const began = performance.now();
-    const state = Object.fromEntries(
-      ["alpha", "beta", "r", "margin", "view", "forces"].map((key) => [key, model.get(key)]),
-    );
-    const ink = getComputedStyle(root).color;
-    const minimum = findMinimum(state);
-    drawMap(map, heatmap, state, state.view, minimum, state.forces);
-    drawScale(scale, ink);
-    drawSlice(slice, state, state.view, minimum, ink);
-
-    for (const [key, knob] of knobs) knob.show(state[key]);
-    inputs[state.view].checked = true;
-    inputs.forces.checked = state.forces;
-    const text = verdict(state, minimum, state.view);
-    if (said.textContent !== text) said.textContent = text;
-    const [x, y] = minimum.point ?? [NaN, NaN];
-    cells.distance.textContent = minimum.point ? Math.hypot(x - SCENE.own[0], y).toFixed(2) : "none";
-    cells.lowest.textContent = minimum.point ? format(lossAt(x, y, state, state.view)) : "–";
-    cells.own.textContent = format(lossAt(...SCENE.own, state, state.view));
-    cells.middle.textContent = format(lossAt(0, 0, state, state.view));
-    const settings = `α ${state.alpha.toFixed(2)}, β ${state.beta.toFixed(2)}, r ${state.r.toFixed(2)}. ${text}`;
-    map.setAttribute("aria-label", `Map of the loss around two proxies, ${settings}`);
-    slice.setAttribute("aria-label", `The loss along the line through both proxies, ${settings}`);
-    // For tests and for scripts of a page: what was drawn, and how long it took.
-    root.dispatchEvent(
-      new CustomEvent("redraw", {
-        bubbles: true,
-        detail: { milliseconds: performance.now() - began, minimum, cell: SCENE.cell },
-      }),
-    );
-  }
-
-  // Several changes before the next frame are one redraw.
-  let waiting = 0;
-  const schedule = () => {
-    if (!waiting)
-      waiting = requestAnimationFrame(() => {
-        waiting = 0;
-        draw();
-      });
-  };
-  const watched = ["alpha", "beta", "r", "margin", "view", "forces"].map((key) => `change:${key}`);
-  for (const event of watched) model.on(event, schedule);
-  const resized = new ResizeObserver(schedule);
-  resized.observe(map);
-  const scheme = window.matchMedia("(prefers-color-scheme: dark)");
-  scheme.addEventListener("change", schedule);
-  const themed = new MutationObserver(schedule); // the book's own switch between light and dark
-  themed.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme", "data-mode", "theme"] });
-  draw();
-
-  return () => {
-    for (const event of watched) model.off(event, schedule);
-    resized.disconnect();
-    themed.disconnect();
-    scheme.removeEventListener("change", schedule);
-    cancelAnimationFrame(waiting);
-  };
 }
 
 export default { render };

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import torch
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from PIL import Image
 
 from dmlkit.checks import check_choice, check_number
 from dmlkit.explorers.host import Explorer
+from dmlkit.explorers.still import small_png
 from dmlkit.losses import effective_warp, warped_softmax
 
 VIEWS = ("effective", "value")
@@ -86,8 +84,4 @@ def _still(alpha: float, beta: float, r: float, margin: float, view: str) -> byt
         axes.annotate(text, (px, py), (px, py + 0.15), color="white", ha="center")
     axes.set(xlim=X, ylim=Y, aspect="equal", xlabel="distance", ylabel="distance")
     figure.colorbar(image, label="loss (nats)")
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=80)
-    small = io.BytesIO()
-    Image.open(png).convert("RGB").quantize(48, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
-    return small.getvalue()
+    return small_png(figure)

@@ -1,14 +1,18 @@
 // What stands in for a kernel in the static page: a model that keeps its own state and tells listeners of changes.
 // The build inlines this file into each explorer's HTML and calls start() with the explorer's source.
 
-function standInModel(state) {
+// Lists are replaced, never changed in place, since nobody hears of the latter: frozen, a list says so at once.
+const frozen = (value) => (Array.isArray(value) ? Object.freeze(value.map(frozen)) : value);
+
+function standInModel(start) {
+  const state = Object.fromEntries(Object.entries(start).map(([key, value]) => [key, frozen(value)]));
   const listeners = new Map();
   const changed = new Set();
   return {
     get: (key) => state[key],
     set(key, value) {
       if (state[key] === value) return;
-      state[key] = value;
+      state[key] = frozen(value);
       changed.add(`change:${key}`);
     },
     save_changes() {
@@ -24,12 +28,19 @@ function standInModel(state) {
   };
 }
 
+/** The explorer's source, which lies deflated in the page. */
+async function inflated(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
+}
+
 async function start(host) {
   host.dataset.started = "";
-  const source = host.querySelector("script.explorer-source").textContent;
-  // A blob: an import that works from file:// too, where a page may not import a file beside it.
-  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  let url;
   try {
+    const source = await inflated(host.querySelector("script.explorer-source").textContent);
+    // A blob: an import that works from file:// too, where a page may not import a file beside it.
+    url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
     const explorer = (await import(url)).default;
     const live = host.querySelector(".explorer-live");
     host.classList.add("is-live"); // before drawing: what is hidden has no width
@@ -38,7 +49,7 @@ async function start(host) {
     host.classList.remove("is-live"); // the still picture stays
     console.error(error);
   } finally {
-    URL.revokeObjectURL(url);
+    if (url) URL.revokeObjectURL(url);
   }
 }
 

@@ -41,7 +41,7 @@ class WeightedSum(nn.Module):
         >>> loss.parts["con"]
         tensor(1.0986)
 
-    Explained in the chapter "A first embedding".
+    Explained in the chapter "Local and global: SupCon beside the silhouette".
     """
 
     def __init__(

@@ -100,7 +100,7 @@ def sup_con(embeddings: Tensor, labels: Tensor, *, temperature: float = 0.1, red
     Memory: O(N·d) beside blocks of 1024 × 1024 similarities; no N×N array at any batch size. The gradient can be
     taken once (no second derivatives).
 
-    Explained in the chapter "A first embedding".
+    Explained in the chapter "Local and global: SupCon beside the silhouette".
     """
     check_pair(embeddings, labels)
     check_number("temperature", temperature, above=0)

@@ -97,6 +97,9 @@ def soft_silhouette(
         A scalar, or (N,) for "none". Both temperatures → 0 gives 1 − scikit-learn's silhouette with metric="cosine".
         $L_i$ lies in [0, 2] for "weighted_mean"; for "logsumexp" a negative $b_i$ carries it above 2, far above where
         many classes lie in one place: 264 for 64 pairs of equal rows at the default temperatures.
+        There the loss misleads: with H the entropy of the two shares in the soft maximum, its slope in $a_i$ has the
+        sign of $b_i + \tau H + \epsilon$, so a $b_i$ far enough below 0 pushes a row *away* from its own class. Where
+        $\tau_b \log(C - 1)$ is not small beside the distances, take "weighted_mean" or a smaller $\tau_b$.
 
     Raises:
         TypeError, ValueError: a wrong dtype, shape or option, or an empty batch.
@@ -106,7 +109,7 @@ def soft_silhouette(
         >>> soft_silhouette(torch.eye(2)[labels], labels, temperature=1.0)  # s = 1 / log(e⁰ + e¹)
         tensor(0.2385)
 
-    Explained in the chapter "A first embedding".
+    Explained in the chapter "Softening: from an index to a loss"; the class means in "Cosine distance and class means".
     """
     check_pair(embeddings, labels)
     check_number("temperature", temperature, above=0)

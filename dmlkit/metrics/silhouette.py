@@ -36,7 +36,7 @@ def silhouette_samples(embeddings: Tensor, labels: Tensor, *, distance: str = "c
     Raises:
         TypeError, ValueError: a wrong dtype, shape or option, an empty set, NaN, or fewer than two classes.
 
-    Explained in the chapter "A first embedding".
+    Explained in the chapter "The silhouette".
     """
     check_pair(embeddings, labels)
     check_finite(embeddings)

@@ -104,3 +104,17 @@ def test_docstrings_become_rest(to_rest, markdown, rest):
 def test_no_formula_is_left_as_markdown(to_rest, package, name):
     prose = re.sub(r">>>.*", "", to_rest(inspect.getdoc(getattr(package, name))))
     assert "$" not in prose
+
+
+def test_chapters_that_docstrings_name_exist():
+    titles = set()
+    for notebook in ROOT.glob("book/**/*.ipynb"):
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        titles.add("".join(cells[0]["source"]).partition("\n")[0].removeprefix("# "))
+    named = set()
+    for file in (ROOT / "dmlkit").rglob("*.py"):
+        # A docstring may break a title over two lines.
+        for title in re.findall(r'in the chapter\s+"([^"]+)"', file.read_text(encoding="utf-8")):
+            named.add(" ".join(title.split()))
+    assert len(named) >= 4
+    assert named <= titles

@@ -105,11 +105,57 @@ def test_keeps_the_contract_of_a_chapter(name):
     assert 3 <= goals <= 5
     quiz = text[places[7] : places[8]]
     assert 3 <= quiz.count("**Q") <= 5
-    assert quiz.count("<summary>Answer</summary>") == quiz.count("**Q")
+    if name not in OF_PARTS:
+        assert quiz.count("<summary>Answer</summary>") == quiz.count("**Q")
     everything = json.dumps(read(name), ensure_ascii=False)
     exercises = len(re.findall(r"^\*\*\d\.\*\*", text, re.MULTILINE))
     solutions = everything.count("# @title Solution") + everything.count("<summary>Solution</summary>")
     assert exercises == solutions >= 2
+
+
+# Folders of parts whose chapters follow the whole contract: explorer, live cell, four exercises, a quiz that answers.
+PARTS = ("silhouette",)
+OF_PARTS = [name for name in CHAPTERS if Path(name).parent.name in PARTS]
+
+
+@pytest.mark.parametrize("name", OF_PARTS)
+def test_has_an_explorer_and_a_live_cell(name):
+    code = "\n".join(sources(read(name), "code"))
+    assert re.search(r"^explorers\.\w+\(", code, re.MULTILINE)
+    assert re.search(r"^interact\(", code, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", OF_PARTS)
+def test_has_four_exercises_of_which_two_run(name):
+    text = "\n".join(sources(read(name), "markdown"))
+    exercises = text[text.index("## Exercises") : text.index("## Quiz")]
+    assert len(re.findall(r"^\*\*\d\.\*\*", exercises, re.MULTILINE)) >= 4
+    assert sum(source.startswith("# @title Solution") for source in sources(read(name), "code")) >= 2
+
+
+def questions(text: str) -> list[list[tuple[str, str]]]:
+    """The options of each question of a quiz: (what is offered, what unfolds)."""
+    quiz = text[text.index("## Quiz") : text.index("## Summary")]
+    option = re.compile(r"<details>\s*<summary>([A-E]\. .+?)</summary>\n\n(.+?)\n\n</details>", re.DOTALL)
+    return [option.findall(question) for question in re.split(r"^\*\*Q\d\.\*\*", quiz, flags=re.MULTILINE)[1:]]
+
+
+@pytest.mark.parametrize("name", OF_PARTS)
+def test_quiz_answers_each_option(name):
+    """Every option is a fold of its own that says right or wrong, and why: it needs neither kernel nor script."""
+    quiz = questions("\n".join(sources(read(name), "markdown")))
+    assert 3 <= len(quiz) <= 5
+    places = []
+    for options in quiz:
+        assert [offered[0] for offered, _ in options] == list("ABCDE")[: len(options)]
+        assert 3 <= len(options) <= 5
+        right = [answer.startswith("**Right.**") for _, answer in options]
+        assert right.count(True) == 1
+        assert all(answer.startswith(("**Right.**", "**Not quite.**")) for _, answer in options)
+        assert all(len(answer) > 30 for _, answer in options)  # it says why
+        assert not any("$" in offered for offered, _ in options)  # a summary is HTML: no formula is typeset there
+        places.append(right.index(True))
+    assert len(set(places)) > 1  # who always clicks the same letter learns nothing
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
