@@ -32,7 +32,7 @@ def tables(root: Path) -> str:
     """One Markdown table a paper."""
     parts = []
     for paper, rows in groupby(read_statements(root), key=lambda row: row["paper"]):
-        lines = ["| | says | in dmlkit | checked by | explained in |", "|---|---|---|---|---|", *map(_line, rows)]
+        lines = ["| | says | explained in | in dmlkit | checked by |", "|---|---|---|---|---|", *map(_line, rows)]
         parts.append(f"## Paper {paper}: {PAPERS[paper]}\n\n" + "\n".join(lines))
     return "\n\n".join(parts)
 
@@ -43,9 +43,9 @@ def _line(row: dict[str, str]) -> str:
     cells = (
         f"{SHORT[row['kind']]} {row['number']}",
         row["statement"],
+        f"[]({chapter}.ipynb)",
         f"{{py:obj}}`{row['function'].rpartition('.')[2]} <{row['function']}>`",
         f"`{test}`",
-        f"[]({chapter}.ipynb)",
     )
     return "| " + " | ".join(cells) + " |"
 
