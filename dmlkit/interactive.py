@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Callable, Mapping, Sequence
+from math import log10
 from typing import Any
 
 from dmlkit.environment import building_book
@@ -46,7 +47,7 @@ def interact(draw: Callable[..., Picture], *, log: Sequence[str] = (), **knobs: 
         ...         return picture(figure, f"A line of slope {slope:g}.")
         >>> shown = interact(line, slope=(0.0, 2.0, 1.0))
 
-    Used in every chapter of the parts on the three papers.
+    Used in the chapters on the silhouette.
     """
     first = {name: _first(name, knob, name in log) for name, knob in knobs.items()}
     for name in log:
@@ -122,8 +123,6 @@ def _with_sliders(
         low, high, _ = knob
         what["continuous_update"] = follows
         if name in log:
-            from math import log10
-
             return ipywidgets.FloatLogSlider(min=log10(low), max=log10(high), step=0.02, readout_format=".3g", **what)
         if all(isinstance(value, int) for value in knob):
             return ipywidgets.IntSlider(min=low, max=high, **what)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from dmlkit.checks import check_choice
-from dmlkit.explorers.host import Explorer
+from dmlkit.explorers.host import Explorer, check_on_slider
 from dmlkit.explorers.still import small_png
 from dmlkit.losses import soft_silhouette, sup_con
 from dmlkit.metrics import silhouette_score
@@ -51,9 +51,7 @@ def gradients(
     """
     check_choice("follow", follow, FOLLOWS)
     for name, value in (("tau", tau), ("softness", softness), ("weight", weight)):
-        low, high = RANGES[name]
-        if not low <= value <= high:
-            raise ValueError(f"{name} must lie on its slider, in {low:g} … {high:g}, found {value:g}")
+        check_on_slider(name, value, *RANGES[name])
     sizes = [len(own) for own in angles]
     if len(sizes) not in (2, 3) or not all(1 <= size <= 8 for size in sizes):
         raise ValueError(f"angles must hold one to eight points for each of two or three classes, found {sizes}")

@@ -47,6 +47,16 @@ def bundle(name: str) -> str:
     return f"{shared}\n{own}"
 
 
+def check_on_slider(name: str, value: float, low: float, high: float) -> None:
+    """Require a starting value that the explorer's slider can show; NaN is refused, too.
+
+    Raises:
+        ValueError: outside.
+    """
+    if not low <= value <= high:
+        raise ValueError(f"{name} must lie on its slider, in {low:g} … {high:g}, found {value:g}")
+
+
 @dataclass(frozen=True)
 class Explorer:
     """What a notebook cell shows: `_repr_mimebundle_` picks the host at the moment of display.

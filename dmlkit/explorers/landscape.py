@@ -8,7 +8,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from dmlkit.checks import check_choice, check_number
-from dmlkit.explorers.host import Explorer
+from dmlkit.explorers.host import Explorer, check_on_slider
 from dmlkit.explorers.still import small_png
 from dmlkit.losses import effective_warp, warped_softmax
 
@@ -43,8 +43,7 @@ def landscape(
     """
     check_choice("view", view, VIEWS)
     for name, value, low, high in (("alpha", alpha, 0, 1.5), ("beta", beta, 0.5, 2.5), ("r", r, 0, 3)):
-        if not low <= value <= high:
-            raise ValueError(f"{name} must lie on its slider, in {low} … {high}, found {value:g}")
+        check_on_slider(name, value, low, high)
     check_number("margin", margin, least=0)
     state = {"alpha": float(alpha), "beta": float(beta), "r": float(r)}
     state |= {"margin": float(margin), "view": view, "forces": bool(forces)}

@@ -7,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 
 from dmlkit.checks import check_choice
-from dmlkit.explorers.host import Explorer
+from dmlkit.explorers.host import Explorer, check_on_slider
 from dmlkit.explorers.still import small_png
 from dmlkit.plotting import PALETTE
 
@@ -46,8 +46,7 @@ def softening(
         raise TypeError(f"others must be a whole number, found {others!r}")
     state = {"nearest_temperature": float(nearest_temperature), "others": others, "gap": float(gap)}
     for name, (low, high) in RANGES.items():
-        if not low <= state[name] <= high:
-            raise ValueError(f"{name} must lie on its slider, in {low:g} … {high:g}, found {state[name]:g}")
+        check_on_slider(name, state[name], low, high)
     distances = torch.full((others,), NEAREST + gap, dtype=torch.float64)
     distances[0] = NEAREST
     values = ", ".join(

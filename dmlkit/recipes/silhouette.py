@@ -2,23 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from dmlkit.recipes.config import Batches, Config, Evaluation, LossTerm, Network, Optimizer, Phase, Schedule
 from dmlkit.recipes.names import look_up
 from dmlkit.recipes.scales import at_scale
 
-# How many classes a batch of 256 has. Sets of ten classes have too few for 64: a random batch has about 26 images of
-# each. Fashion-MNIST is not the paper's: it is the set on which every arm trains in minutes on a CPU.
-BENCHMARKS: dict[str, int | None] = {
-    "fashion-mnist": None,
-    "cifar10": None,
-    "cifar100": 64,
-    "caltech101": 64,
-    "caltech256": 64,
-    "fgvc-aircraft": 64,
-    "flowers102": 64,
-    "stanford-cars": 64,
+
+@dataclass(frozen=True)
+class Settings:
+    """What sets a benchmark apart.
+
+    Attributes:
+        classes: how many a batch of 256 has; None draws images at random.
+        lr, schedule: of all phases.
+        ours: what is our choice on this benchmark alone.
+    """
+
+    classes: int | None = 64
+    lr: float = 1e-3
+    schedule: Schedule = field(default_factory=Schedule)
+    ours: Mapping[str, str] = field(default_factory=dict)
+
+
+_TRAINING_ALONE = {"benchmark": "ours: the official training split alone, without the validation split"}
+_OUR_SPLIT = {"benchmark": "ours: the split, as there is no official one; the catalogue says which images test"}
+
+# Sets of ten classes have too few for 64 a batch: a random batch has about 26 images of each.
+BENCHMARKS: dict[str, Settings] = {
+    "fashion-mnist": Settings(
+        None,
+        3e-3,
+        Schedule("cosine"),
+        {
+            "benchmark": "ours: the paper does not use it; here every arm trains in minutes on a CPU",
+            "phases.schedule": "ours: a rate of 0.003 that falls along a cosine, for few epochs",
+        },
+    ),
+    "cifar10": Settings(None),
+    "cifar100": Settings(),
+    "caltech101": Settings(ours=_OUR_SPLIT),
+    "caltech256": Settings(ours=_OUR_SPLIT),
+    "fgvc-aircraft": Settings(ours=_TRAINING_ALONE),
+    "flowers102": Settings(ours=_TRAINING_ALONE),
+    "stanford-cars": Settings(),
 }
 
 
@@ -117,29 +145,19 @@ def silhouette(
         >>> [term.name for term in silhouette("cifar10").loss]
         ['LinearCrossEntropy', 'SoftSilhouette', 'SupCon']
     """
-    classes = look_up("benchmark", benchmark, BENCHMARKS, of="silhouette")
+    found = look_up("benchmark", benchmark, BENCHMARKS, of="silhouette")
     chosen = look_up("arm", arm, ARMS, of="silhouette")
-    ours = dict(_OURS)
-    lr, schedule = 1e-3, Schedule()
-    if benchmark == "fashion-mnist":
-        lr, schedule = 3e-3, Schedule("cosine")
-        ours["benchmark"] = "ours: the paper does not use it; here every arm trains in minutes on a CPU"
-        ours["phases.schedule"] = "ours: a rate of 0.003 that falls along a cosine, for few epochs"
-    phases = [Phase(100, Optimizer("adam", lr=lr, weight_decay=1e-4), schedule)]
+    phases = [Phase(100, Optimizer("adam", lr=found.lr, weight_decay=1e-4), found.schedule)]
     if chosen.probe:
-        phases.append(
-            Phase(probe_epochs, Optimizer("adam", lr=lr), schedule, train_backbone=False, terms=(_ON_FEATURES,))
-        )
+        how = Optimizer("adam", lr=found.lr)
+        phases.append(Phase(probe_epochs, how, found.schedule, train_backbone=False, terms=(_ON_FEATURES,)))
+    ours = {**_OURS, **found.ours}
     if chosen.projected:
         ours |= _OURS_OF_PROJECTION
     for term in chosen.loss:
         ours |= _OURS_OF_TERM[term.name]
     if chosen.probe:
         ours |= _OURS_OF_CLASSIFIER | _OURS_OF_PROBE
-    if benchmark in ("fgvc-aircraft", "flowers102"):
-        ours["benchmark"] = "ours: the official training split alone, without the validation split"
-    if benchmark in ("caltech101", "caltech256"):
-        ours["benchmark"] = "ours: the split, as there is no official one; the catalogue says which images test"
     config = Config(
         recipe=f"silhouette/{arm}",
         benchmark=benchmark,
@@ -152,7 +170,7 @@ def silhouette(
             embedding_dim=128 if chosen.projected else None,
         ),
         loss=chosen.loss,
-        batches=Batches(256, classes, views=chosen.views),
+        batches=Batches(256, found.classes, views=chosen.views),
         phases=tuple(phases),
         evaluation=Evaluation(
             ("accuracy", "silhouette"), every=sum(phase.epochs for phase in phases) if chosen.probe else 1
