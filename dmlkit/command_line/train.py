@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dmlkit.command_line.options import add_reading, check_device, headlines, say, whole_number
 
@@ -28,6 +29,9 @@ a worked example, with three seeds and what they come to:
   Each run is kept in runs/cub200/warped_softmax-small/seed-0, seed-1 …: record.json says what was run and what
   came out, weights.pt has the network. Where it was interrupted, repeat the command with --resume: finished
   seeds are read, the interrupted one goes on from its checkpoint.
+
+another value than the recipe's, for a sweep; it is part of the run's name:
+  python -m dmlkit train cub200 --loss multi_similarity --scale small --set batches.size=16
 
 an arm of a recipe, and several GPUs:
   python -m dmlkit train cifar10 --recipe silhouette --arm CE+Sil --scale small
@@ -64,6 +68,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--loss", metavar="NAME", choices=tuple(LOSSES), help=f"the recipe that trains with it: {', '.join(LOSSES)}"
     )
     parser.add_argument("--arm", metavar="NAME", help="of the recipe, e.g. CE+Sil; a wrong one is told which there are")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        help="another value than the recipe's, as often as you like; a wrong path is told the nearest",
+    )
     parser.add_argument("--scale", required=True, choices=("smoke", "small", "full"), help="see below")
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument("--seeds", type=whole_number(1), metavar="N", help="run the seeds 0 … N − 1")
@@ -84,7 +95,7 @@ def main(arguments: argparse.Namespace) -> int:
     check_device(arguments.device)
     # All configs first: what cannot be is said before the first seed is trained.
     configs = [_config(name, arguments, seed) for seed in seeds]
-    kept = Path(arguments.runs) / arguments.benchmark / f"{name.replace('/', '-')}-{arguments.scale}"
+    kept = Path(arguments.runs) / arguments.benchmark / configs[0].folder
     records = []
     for seed, config in zip(seeds, configs, strict=True):
         folder = kept / f"seed-{seed}"
@@ -137,6 +148,26 @@ def _numbers(metrics: Mapping[str, float | Estimate]) -> str:
 
 
 def _config(name: str, arguments: argparse.Namespace, seed: int) -> Config:
-    from dmlkit.recipes import recipe
+    from dmlkit.recipes import changed, recipe
 
-    return recipe(name, arguments.benchmark, scale=arguments.scale, seed=seed)
+    return changed(recipe(name, arguments.benchmark, scale=arguments.scale, seed=seed), changes(arguments.set))
+
+
+def changes(given: Sequence[str]) -> dict[str, Any]:
+    """The settings of `--set`: "batches.size=32" → {"batches.size": 32}. What is no JSON is a word.
+
+    Raises:
+        ValueError: no "=", or a path twice.
+    """
+    found: dict[str, Any] = {}
+    for text in given:
+        path, equals, value = text.partition("=")
+        if not (path and equals):
+            raise ValueError(f"--set must be PATH=VALUE, found {text!r}")
+        if path in found:
+            raise ValueError(f"--set names {path} twice")
+        try:
+            found[path] = json.loads(value)
+        except ValueError:
+            found[path] = value
+    return found

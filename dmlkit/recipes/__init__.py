@@ -1,8 +1,10 @@
 """The papers' training recipes: plain functions that return a `Config`.
 
 - `config`              what a run is told
+- `changes`             another value at a place of it
 - `silhouette`          the seven arms of the soft silhouette's paper
 - `mutual_information`  cross-entropy as metric learning
+- `pairwise_ce`         cross-entropy, PCE and SPCE under one protocol
 - `warped`              the warped softmax in two phases, and the Euclidean softmax
 - `baselines`           Proxy-NCA++, Proxy-Anchor, SupCon with its linear probe
 - `reality_check`       many losses under one protocol
@@ -22,14 +24,17 @@ from typing import Any, NamedTuple
 from dmlkit.recipes import baselines as _baselines
 from dmlkit.recipes import faces as _faces
 from dmlkit.recipes import mutual_information as _mutual_information
+from dmlkit.recipes import pairwise_ce as _pairwise_ce
 from dmlkit.recipes import reality_check as _reality_check
 from dmlkit.recipes import silhouette as _silhouette
 from dmlkit.recipes import warped as _warped
 from dmlkit.recipes.baselines import proxy_anchor, proxy_nca_plus_plus, sup_con
+from dmlkit.recipes.changes import changed
 from dmlkit.recipes.config import Config
 from dmlkit.recipes.faces import faces
 from dmlkit.recipes.mutual_information import cross_entropy
 from dmlkit.recipes.names import look_up
+from dmlkit.recipes.pairwise_ce import pairwise_cross_entropy
 from dmlkit.recipes.reality_check import reality_check
 from dmlkit.recipes.scales import at_scale
 from dmlkit.recipes.silhouette import silhouette
@@ -38,6 +43,7 @@ from dmlkit.recipes.warped import euclidean_softmax, warped_softmax
 RECIPES: dict[str, Callable[..., Config]] = {
     "silhouette": silhouette,
     "cross_entropy": cross_entropy,
+    "pairwise_cross_entropy": pairwise_cross_entropy,
     "warped_softmax": warped_softmax,
     "euclidean_softmax": euclidean_softmax,
     "proxy_nca_plus_plus": proxy_nca_plus_plus,
@@ -50,6 +56,7 @@ RECIPES: dict[str, Callable[..., Config]] = {
 _BENCHMARKS: dict[str, Iterable[str]] = {
     "silhouette": _silhouette.BENCHMARKS,
     "cross_entropy": _mutual_information.BENCHMARKS,
+    "pairwise_cross_entropy": _pairwise_ce.BENCHMARKS,
     "warped_softmax": _warped.BENCHMARKS,
     "euclidean_softmax": _warped.BENCHMARKS,
     "proxy_nca_plus_plus": _baselines.PROXY_NCA_BENCHMARKS,
@@ -112,6 +119,8 @@ def arms(name: str, benchmark: str) -> dict[str, dict[str, Any]]:
     look_up("benchmark", benchmark, dict.fromkeys(benchmarks(name)), of=name)
     if name == "silhouette":
         return {arm: {"arm": arm} for arm in _silhouette.ARMS}
+    if name == "pairwise_cross_entropy":
+        return {arm: {"arm": arm} for arm in _pairwise_ce.ARMS}
     if name == "reality_check":
         rows = _reality_check.BENCHMARKS[benchmark]
         plain = {row: {"loss_name": row} for row in rows}
@@ -176,9 +185,11 @@ __all__ = [
     "arms",
     "at_scale",
     "benchmarks",
+    "changed",
     "cross_entropy",
     "euclidean_softmax",
     "faces",
+    "pairwise_cross_entropy",
     "proxy_anchor",
     "proxy_nca_plus_plus",
     "reality_check",

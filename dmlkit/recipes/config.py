@@ -201,6 +201,7 @@ class Config:
         precision: "float32", "bfloat16" or "float16" (mixed: weights stay float32).
         source: the paper and section, or the code, that the settings come from.
         ours: field → why: what the source leaves open and we chose.
+        changes: path → value: where the config departs from its recipe, see `dmlkit.recipes.changed`.
     """
 
     recipe: str
@@ -217,11 +218,28 @@ class Config:
     precision: str = "float32"
     source: str = ""
     ours: Mapping[str, str] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_choice("scale", self.scale, SCALES)
         if not self.loss or not self.phases:
             raise ValueError("a config needs at least one loss term and one phase")
+
+    @property
+    def name(self) -> str:
+        """What a run is called in tables: the recipe, and where it departs from it."""
+        return ", ".join([self.recipe, *self._changes])
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder that holds its runs, one below for each seed."""
+        return ",".join([f"{self.recipe.replace('/', '-')}-{self.scale}", *self._changes])
+
+    @property
+    def _changes(self) -> list[str]:
+        return [
+            f"{path}={value if isinstance(value, str) else json.dumps(value)}" for path, value in self.changes.items()
+        ]
 
     @property
     def epochs(self) -> int:
@@ -235,8 +253,11 @@ class Config:
 
 
 def to_json(config: Any) -> Any:
-    """A config as JSON has it: dictionaries, lists, numbers and text."""
-    return json.loads(json.dumps(asdict(config)))
+    """A config as JSON has it: dictionaries, lists, numbers and text. No changes leave no trace."""
+    content = json.loads(json.dumps(asdict(config)))
+    if content.get("changes") == {}:
+        del content["changes"]
+    return content
 
 
 def from_json(content: Mapping[str, Any], kind: type = Config) -> Any:

@@ -20,9 +20,10 @@ from dmlkit.checks import check_choice
 from dmlkit.data.errors import DataError
 from dmlkit.data.locks import locked
 from dmlkit.environment import building_book
+from dmlkit.recipes.changes import replace_at
 from dmlkit.recipes.config import Config, to_json
 from dmlkit.records import RunRecord
-from dmlkit.search.space import Categorical, LogUniform, Range, Space, UniformInteger, replace_at
+from dmlkit.search.space import Categorical, LogUniform, Range, Space, UniformInteger
 from dmlkit.training.run import run as train
 
 if TYPE_CHECKING:

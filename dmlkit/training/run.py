@@ -296,7 +296,7 @@ class _Phase:
     def diverged(self, epoch: int, step: int) -> str:
         lr = self.phase.optimizer.lr
         return (
-            f"{self.config.recipe} on {self.config.benchmark}, seed {self.config.seed}: the loss is not finite in "
+            f"{self.config.name} on {self.config.benchmark}, seed {self.config.seed}: the loss is not finite in "
             f"phase {self.number + 1}, epoch {epoch + 1}, step {step}; lower the learning rate ({lr:g})"
         )
 
@@ -365,7 +365,7 @@ def _bar(config: Config, batches: EpochBatches, state: Progress, progress: bool 
     return tqdm(
         total=config.epochs * steps,
         initial=before * steps + state.step,
-        desc=f"{config.recipe} on {config.benchmark}",
+        desc=f"{config.name} on {config.benchmark}",
         unit="step",
         disable=not is_main() or (building_book() if progress is None else not progress),
         leave=False,
@@ -420,7 +420,7 @@ def _record(
         network.load_state_dict(kept)
         loss.load_state_dict(kept_loss)
     return RunRecord(
-        name=config.recipe,
+        name=config.name,
         seed=config.seed,
         config=to_json(config),
         data={

@@ -24,7 +24,7 @@ def calls(monkeypatch):
         noted.append((config, options))
         metrics = {"R@1": 0.5 + config.seed / 10, "R@2": 0.9, "NMI": 0.4}
         data = {"name": f"{config.benchmark} (miniature)"}
-        return RunRecord(config.recipe, config.seed, to_json(config), data, {}, "cpu", metrics=metrics, seconds=2.4)
+        return RunRecord(config.name, config.seed, to_json(config), data, {}, "cpu", metrics=metrics, seconds=2.4)
 
     monkeypatch.setattr("dmlkit.training.run", run)
     return noted
@@ -87,6 +87,30 @@ def test_arms(calls, tmp_path):
         "cifar10/silhouette-CE+Sil-smoke/seed-0",
         "cub200/reality_check-CosFace-smoke/seed-0",
     ]
+
+
+def test_other_values_than_the_recipes(calls, tmp_path):
+    words = ["--set", "batches.size=6", "--set", "batches.classes=null", "--set", "evaluation.distance=cosine"]
+    assert main([*CALL, *words, "--runs", str(tmp_path)]) == 0
+    (config, _), *_ = calls
+    assert (config.batches.size, config.batches.classes, config.evaluation.distance) == (6, None, "cosine")
+    name = "warped_softmax-smoke,batches.size=6,batches.classes=null,evaluation.distance=cosine"
+    assert folders(calls, tmp_path) == [f"cub200/{name}/seed-0"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--set", "batches.size"], "--set must be PATH=VALUE, found 'batches.size'"),
+        (["--set", "=3"], "--set must be PATH=VALUE, found '=3'"),
+        (["--set", "batches.size=3", "--set", "batches.size=4"], "--set names batches.size twice"),
+        (["--set", "batch.size=3"], "did you mean batches.size"),
+        (["--set", "batches.size=few"], "batches.size must be a whole number, found 'few'"),
+    ],
+)
+def test_what_cannot_be_set_is_said_before_any_run(calls, tmp_path, capsys, words, said):
+    assert main([*CALL, *words, "--runs", str(tmp_path)]) == 1
+    assert said in capsys.readouterr().err and not calls
 
 
 def test_a_loss_takes_the_first_recipe_that_knows_the_benchmark(calls, tmp_path):

@@ -30,6 +30,7 @@ def test_every_recipe_is_there():
     assert counted == {
         "silhouette": 7 * 8,
         "cross_entropy": 4 * 2,
+        "pairwise_cross_entropy": 3,
         "warped_softmax": 3 * 4,
         "euclidean_softmax": 3 * 4,
         "proxy_nca_plus_plus": 4,
@@ -237,7 +238,17 @@ def test_functions_and_names_give_the_same():
     }
 
 
-MODULES = ["silhouette", "mutual_information", "warped", "baselines", "reality_check", "faces", "scales", "names"]
+MODULES = [
+    "silhouette",
+    "mutual_information",
+    "pairwise_ce",
+    "warped",
+    "baselines",
+    "reality_check",
+    "faces",
+    "scales",
+    "names",
+]
 
 
 @pytest.mark.parametrize("module", ["dmlkit.recipes", *(f"dmlkit.recipes.{name}" for name in MODULES)])

@@ -10,6 +10,7 @@ from dmlkit.recipes import (
     cross_entropy,
     euclidean_softmax,
     faces,
+    pairwise_cross_entropy,
     proxy_anchor,
     proxy_nca_plus_plus,
     reality_check,
@@ -85,6 +86,29 @@ def test_contrast_alone_is_followed_by_a_probe(arm):
 def test_the_other_arms_classify_by_themselves():
     for arm in set(SILHOUETTE_ARMS) - {"SupCon", "SupCon2"}:
         assert len(silhouette("cifar100", arm=arm).phases) == 1
+
+
+@pytest.mark.parametrize("arm", ["CE", "SPCE", "PCE"])
+@pytest.mark.parametrize("scale", ["small", "full"])
+def test_pairwise_cross_entropy_trains_as_the_silhouette_does(arm, scale):
+    """Every arm has network, rate, schedule, decay, batches and epochs of the silhouette's CE on this data set."""
+    config, other = (
+        pairwise_cross_entropy("fashion-mnist", arm=arm, scale=scale),
+        silhouette("fashion-mnist", arm="CE", scale=scale),
+    )
+    assert (config.network, config.batches, config.transforms) == (other.network, other.batches, other.transforms)
+    training, probe = config.phases
+    assert (training.epochs, training.schedule) == (other.phases[0].epochs, other.phases[0].schedule)
+    assert (training.optimizer.lr, training.optimizer.weight_decay) == (3e-3, 1e-4)
+    # A classifier decays in none of the arms: PCE's would be kept from fitting.
+    assert training.optimizer.loss_weight_decay == 0
+    assert training.optimizer.loss_lr == (None if arm == "SPCE" else 10 * training.optimizer.lr)
+    assert [term.name for term in config.loss] == {
+        "CE": ["LinearCrossEntropy"],
+        "SPCE": ["SimplifiedPairwiseCrossEntropy"],
+        "PCE": ["FittedPairwiseCrossEntropy"],
+    }[arm]
+    assert [term.name for term in probe.terms] == ["LinearCrossEntropy"] and not probe.train_backbone
 
 
 CROSS_ENTROPY = columns("""
