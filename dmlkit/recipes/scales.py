@@ -60,7 +60,12 @@ SMALL: dict[str, Scale] = {
 }
 SMOKE = Scale("tiny_cnn", False, 32, 2, 1, 8, 4, 2, 16)
 
-_KINDS = {"cifar10": "thumbnails", "cifar100": "thumbnails", "fashion-mnist": "grey thumbnails"}
+_KINDS = {
+    "cifar10": "thumbnails",
+    "cifar100": "thumbnails",
+    "fashion-mnist": "grey thumbnails",
+    "omniglot": "grey thumbnails",
+}
 # A miniature has few images: Recall@K needs more than K.
 _LARGEST_K_OF_SMOKE = 8
 

@@ -45,10 +45,11 @@ def test_small():
     for choice in CHOICES:
         found = recipe(choice.name, choice.benchmark, scale="small")
         assert found.benchmark == STAND_INS.get(choice.benchmark, choice.benchmark)
-        thumbnails = choice.benchmark.startswith("cifar") or choice.benchmark == "fashion-mnist"
+        grey = choice.benchmark in ("fashion-mnist", "omniglot")
+        thumbnails = choice.benchmark.startswith("cifar") or grey
         if choice.recipe == "faces":
             assert found.evaluation.verification == ("lfw-a-96",)
-        elif choice.benchmark == "fashion-mnist":
+        elif grey:
             assert (found.network.backbone, found.network.pretrained, found.size) == ("five_layer_cnn", False, 28)
         elif thumbnails:
             assert (found.network.backbone, found.network.pretrained, found.size) == ("small_cnn", False, 32)
