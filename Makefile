@@ -25,7 +25,8 @@ test: $(VENV)/.dev
 
 test-book: $(VENV)/.dev
 	@test -f $(BOOK) || { echo "There is no built book yet: run 'make book' first."; exit 1; }
-	$(BIN)/python -m pytest -m browser tests/book
+	$(BIN)/python -m pytest -m "browser and not timed" -n auto --dist worksteal tests/book
+	$(BIN)/python -m pytest -m "browser and timed" tests/book
 
 test-packs: $(VENV)/.dev
 	@test -n "$$DMLKIT_PACKS" || { echo "Name the folder with the packs of real images: make test-packs DMLKIT_PACKS=/path/to/packs"; exit 1; }

@@ -85,9 +85,7 @@ def found_in(folder, *, run=None, space=SPACE, config=CONFIG, **options):
 
 
 def test_unknown_paths(tmp_path):
-    with pytest.raises(
-        ValueError, match=r"did you mean loss\.0\.options\.alpha"
-    ):
+    with pytest.raises(ValueError, match=r"did you mean loss\.0\.options\.alpha"):
         found_in(tmp_path, space={"loss.0.options.alhpa": Uniform(0, 1)})
     assert not any(tmp_path.iterdir())
 

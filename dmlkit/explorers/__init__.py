@@ -1,15 +1,21 @@
 """Interactive figures: live where a kernel is there, alive in the static page without one.
 
-- `arms`             a published table of accuracies, its differences, and what chance allows
-- `batches`          batches of a data set, one after the other: bias and spread of their silhouettes
-- `class_means`      points on the unit circle: a mean over pairs, and one product with the class mean
-- `gradients`        two losses push points of the unit circle: their arrows, and where the points go
-- `landscape`        the warped loss of two classes, with α, β and r to move
-- `silhouette_bars`  Rousseeuw's silhouette plot of twelve points to drag
-- `softening`        three soft minima against their temperature, and the loss they lead to
-- `host`             how an explorer is shown: widget or self-contained HTML
-- `live`             the widget (needs anywidget)
-- `still`            the still picture, as a small PNG
+- `arms`               a published table of accuracies, its differences, and what chance allows
+- `batches`            batches of a data set, one after the other: bias and spread of their silhouettes
+- `bound_optimization` a function of one weight, the bowl that touches it, and the walk from bowl to bowl
+- `class_means`        points on the unit circle: a mean over pairs, and one product with the class mean
+- `gradients`          two losses push points of the unit circle: their arrows, and where the points go
+- `kl_gap`             two Gaussian classes and a logistic classifier: cross-entropy as H(Y|Z) and a gap
+- `landscape`          the warped loss of two classes, with α, β and r to move
+- `positives`          who has a partner of its class in a batch: what a pairwise loss can learn from
+- `silhouette_bars`    Rousseeuw's silhouette plot of twelve points to drag
+- `softening`          three soft minima against their temperature, and the loss they lead to
+- `three_losses`       points that go down cross-entropy, SPCE or PCE, with the curves of all three
+- `tightness_contrast` three classes on a circle: tightness and contrast of five losses as bars
+- `two_views`          Gaussian classes on a line, their four entropies, and the difference that both views see
+- `host`               how an explorer is shown: widget or self-contained HTML
+- `live`               the widget (needs anywidget)
+- `still`              the still picture, as a small PNG
 
 To make an explorer:
 
@@ -29,20 +35,32 @@ At most three knobs, units on every axis, colour never alone, a verdict that say
 
 from dmlkit.explorers.arms import arms
 from dmlkit.explorers.batches import batches
+from dmlkit.explorers.bound_optimization import bound_optimization
 from dmlkit.explorers.class_means import class_means
 from dmlkit.explorers.gradients import gradients
 from dmlkit.explorers.host import Explorer
+from dmlkit.explorers.kl_gap import kl_gap
 from dmlkit.explorers.landscape import landscape
+from dmlkit.explorers.positives import positives
 from dmlkit.explorers.silhouette_bars import silhouette_bars
 from dmlkit.explorers.softening import softening
+from dmlkit.explorers.three_losses import three_losses
+from dmlkit.explorers.tightness_contrast import tightness_contrast
+from dmlkit.explorers.two_views import two_views
 
 __all__ = [
     "Explorer",
     "arms",
     "batches",
+    "bound_optimization",
     "class_means",
     "gradients",
+    "kl_gap",
     "landscape",
+    "positives",
     "silhouette_bars",
     "softening",
+    "three_losses",
+    "tightness_contrast",
+    "two_views",
 ]

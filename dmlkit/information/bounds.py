@@ -43,7 +43,7 @@ def discriminative_bound(logits: Tensor, labels: Tensor) -> float:
         >>> round(discriminative_bound(logits, torch.tensor([0, 0, 1, 1])), 4)
         0.5662
 
-    Chapter: part II (to come).
+    Explained in the chapter "Cross-entropy maximises the mutual information".
     """
     check_rows(logits, "logits")
     check_pair(logits, labels, num_classes=logits.shape[1], name="logits")
@@ -77,7 +77,7 @@ def info_nce_bound(embeddings: Tensor, positives: Tensor, *, temperature: float)
         >>> round(info_nce_bound(torch.eye(2), torch.eye(2), temperature=0.5), 4)  # log 2 − log(1 + e⁻²)
         0.5662
 
-    Time and memory O(N²). Chapter: part II (to come).
+    Time and memory O(N²). Explained in the chapter "Cross-entropy maximises the mutual information".
     """
     check_rows(embeddings)
     check_rows(positives, "positives", columns=embeddings.shape[1])
@@ -116,7 +116,7 @@ def info_nce_bound_from_scores(scores: Tensor) -> float:
         >>> round(info_nce_bound_from_scores(torch.zeros(8, 8)), 4)  # a score that knows nothing
         0.0
 
-    Chapter: part II (to come).
+    Explained in the chapter "Cross-entropy maximises the mutual information".
     """
     check_rows(scores, "scores")
     if scores.shape[0] != scores.shape[1]:

@@ -37,7 +37,7 @@ def label_entropy(labels: Tensor) -> float:
         >>> round(label_entropy(torch.tensor([5, 5, 7, 7])), 4)  # one bit: log 2
         0.6931
 
-    Chapter: part II (to come).
+    Explained in the chapter "Two views of one quantity".
     """
     if isinstance(labels, Tensor) and labels.shape == (0,):
         raise ValueError("labels is empty: expected at least one label, found none")
@@ -74,7 +74,7 @@ def gaussian_entropy(embeddings: Tensor) -> float:
         >>> round(gaussian_entropy(torch.tensor([[-1.0], [1.0]])), 4)  # variance 1: ½ log 2πe
         1.4189
 
-    Cost O(N·d²). Chapter: part II (to come).
+    Cost O(N·d²). Explained in the chapter "Two views of one quantity".
     """
     check_sample(embeddings)
     return gaussian(embeddings, "embeddings")
@@ -113,7 +113,7 @@ def nearest_neighbor_entropy(embeddings: Tensor, *, k: int = 3, chunk: int = 102
         >>> round(nearest_neighbor_entropy(corners, k=1), 4)
         1.6931
 
-    Time O(N²·d), memory O(chunk · N). Chapter: part II (to come).
+    Time O(N²·d), memory O(chunk · N). Explained in the chapter "Two views of one quantity".
     """
     check_sample(embeddings)
     check_count("k", k)
@@ -151,7 +151,7 @@ def wang_sha_entropy(embeddings: Tensor, *, chunk: int = 1024) -> float:
         >>> round(wang_sha_entropy(torch.tensor([[0.0, 0.0], [2.0, 0.0]])), 4)  # 2 · log 4
         2.7726
 
-    Time O(n²·d), memory O(chunk · n). Chapter: part II (to come).
+    Time O(n²·d), memory O(chunk · n). Explained in the chapter "Pairwise losses taken apart".
     """
     check_sample(embeddings)
     check_count("chunk", chunk)

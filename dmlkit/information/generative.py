@@ -60,7 +60,7 @@ def generative_mutual_information(
         >>> round(generative_mutual_information(embeddings, torch.tensor([0, 0, 1, 1])), 4)
         1.1513
 
-    Cost O(N·d²) for "gaussian", O(N²·d) for the others. Chapter: part II (to come).
+    Cost O(N·d²) for "gaussian", O(N²·d) for the others. Explained in the chapter "Two views of one quantity".
     """
     check_pair(embeddings, labels)
     check_sample(embeddings)

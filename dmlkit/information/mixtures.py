@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -50,25 +53,11 @@ def mixture_mutual_information(
         >>> round(mixture_mutual_information(torch.tensor([[-1.0], [1.0]]), 1.0), 4)
         0.3368
 
-    Cost O(C²·points) on a line, O(C²·points²) in a plane. Chapter: part II (to come).
+    Cost O(C²·points) on a line, O(C²·points²) in a plane. Explained in the chapter "Two views of one quantity".
     """
     weights = _check_mixture(means, standard_deviation, weights)
     check_count("points", points, least=2)
-    centers = double_precision(means) / standard_deviation
-    centers = centers - centers.mean(dim=0)
-    u, singular, _ = torch.linalg.svd(centers, full_matrices=False)
-    # Of half precision, whose roundings would show in the result, every direction is taken at its word.
-    rounding = min(torch.finfo(means.dtype).eps, torch.finfo(torch.float32).eps)
-    rank = int((singular > _ROUNDINGS * rounding * double_precision(means).abs().max() / standard_deviation).sum())
-    if rank > 2:
-        raise ValueError(f"means must lie on a line or in a plane, found means that span {rank} dimensions")
-    if rank == 0:
-        return 0.0
-    centers = u[:, :rank] * singular[:rank]
-
-    line = torch.linspace(-_REACH, _REACH, points, dtype=centers.dtype, device=centers.device)
-    grid = torch.cartesian_prod(*[line] * rank).reshape(-1, rank)
-    mass = torch.softmax(-grid.square().sum(dim=1) / 2, dim=0)  # φ at the grid's points, of sum 1
+    centers, grid, mass = _grid_around_means(means, standard_deviation, points)
     information = 0.0
     for center, weight in zip(centers, weights.tolist(), strict=True):
         # log p(z) − log p_c(z) from the differences of squares: ‖t‖² − ‖t + μ_c − μ_k‖², with z = μ_c + t
@@ -76,6 +65,93 @@ def mixture_mutual_information(
         log_ratios = -grid @ steps.T - steps.square().sum(dim=1) / 2 + weights.log()
         information -= weight * (mass * log_ratios.logsumexp(dim=1)).sum().item()
     return max(0.0, information)  # rounding leaves −1e-17 of classes that nearly coincide
+
+
+class MixtureEntropies(NamedTuple):
+    """The four entropies of paper M's eq. 1, in nats; either view is a difference of two of them."""
+
+    label: float
+    label_given_embedding: float
+    embedding: float
+    embedding_given_label: float
+
+    @property
+    def discriminative(self) -> float:
+        """I = H(Y) − H(Y|Z)."""
+        return self.label - self.label_given_embedding
+
+    @property
+    def generative(self) -> float:
+        """I = H(Z) − H(Z|Y)."""
+        return self.embedding - self.embedding_given_label
+
+
+@torch.no_grad()
+def mixture_entropies(
+    means: Tensor, standard_deviation: float, weights: Tensor | None = None, *, points: int = 257
+) -> MixtureEntropies:
+    r"""The four entropies behind both views of the mutual information (paper M, eq. 1 and table 1).
+
+    For round Gaussian classes of one width, $p(z) = \sum_c w_c\, p_c(z)$ with $p_c = N(\mu_c, \sigma^2 I)$ :
+
+    $$ H(Y) = -\sum_c w_c \log w_c, \qquad
+       H(Y|Z) = -\int p(z) \sum_c p(c|z) \log p(c|z)\, dz, $$
+
+    $$ H(Z) = -\int p(z) \log p(z)\, dz, \qquad
+       H(Z|Y) = \frac{d}{2} \log 2 \pi e \sigma^2 $$
+
+    Each by an integral, a sum or a closed form of its own, so that $H(Y) - H(Y|Z) = H(Z) - H(Z|Y)$ is a check and no
+    definition; the grid is that of `mixture_mutual_information`, which both views equal to 1e-10 and better.
+
+    H(Z) and H(Z|Y) are entropies of densities: they depend on the unit in which z is measured (z → s·z adds d log s to
+    both) and are negative for narrow densities.
+
+    Args:
+        means: (C, d) $\mu_c$, on a line or in a plane, as are those of up to three classes in any d.
+        standard_deviation: σ > 0.
+        weights: (C,) $w_c > 0$ of sum 1, or None for balanced classes.
+        points: of the grid, in each direction.
+
+    Returns:
+        A tuple in nats: `label` H(Y), `label_given_embedding` H(Y|Z), `embedding` H(Z), `embedding_given_label` H(Z|Y).
+        Its `discriminative` is the difference of the first two, its `generative` that of the last two.
+
+    Raises:
+        TypeError, ValueError: a wrong dtype, shape or option, NaN or infinity, weights that are none, or means that
+            span more than a plane.
+
+    Example:
+        >>> found = mixture_entropies(torch.tensor([[-1.0], [1.0]]), 1.0)
+        >>> [round(entropy, 4) for entropy in found]
+        [0.6931, 0.3563, 1.7558, 1.4189]
+        >>> round(found.discriminative, 4), round(found.generative, 4)
+        (0.3368, 0.3368)
+
+    Cost O(C²·points) on a line, O(C²·points²) in a plane. Explained in the chapter "Two views of one quantity".
+    """
+    weights = _check_mixture(means, standard_deviation, weights)
+    check_count("points", points, least=2)
+    centers, grid, mass = _grid_around_means(means, standard_deviation, points)
+    rank = centers.shape[1]
+    label_given_embedding = embedding = 0.0
+    for center, weight in zip(centers, weights.tolist(), strict=True):
+        # ‖z − μ_k‖² = ‖t + μ_c − μ_k‖², with z = μ_c + t: from z itself, far classes would lose it in rounding.
+        steps = center - centers
+        squares = grid.square().sum(dim=1, keepdim=True) + 2 * grid @ steps.T + steps.square().sum(dim=1)
+        log_joint = weights.log() - squares / 2  # of w_k p_k(z), but for its constant
+        log_density = log_joint.logsumexp(dim=1)
+        log_posterior = log_joint - log_density.unsqueeze(1)
+        uncertainty = -(log_posterior.exp() * log_posterior).sum(dim=1)
+        label_given_embedding += weight * (mass * uncertainty).sum().item()
+        embedding -= weight * (mass * log_density).sum().item()
+    # Directions in which all means agree are Gaussian and independent of the rest: their entropy is a closed form.
+    dim, constant = means.shape[1], math.log(2 * math.pi)
+    return MixtureEntropies(
+        label=math.fsum(-weight * math.log(weight) for weight in weights.tolist()),
+        label_given_embedding=label_given_embedding,
+        embedding=embedding + (dim * constant + dim - rank) / 2 + dim * math.log(standard_deviation),
+        embedding_given_label=dim * ((constant + 1) / 2 + math.log(standard_deviation)),
+    )
 
 
 @torch.no_grad()
@@ -105,7 +181,7 @@ def sample_mixture(
         >>> bool(((embeddings[:, 0] > 0) == (labels == 1)).all())
         True
 
-    Chapter: part II (to come).
+    Explained in the chapter "Two views of one quantity".
     """
     weights = _check_mixture(means, standard_deviation, weights)
     check_count("count", count)
@@ -145,7 +221,7 @@ def posterior_logits(
         >>> posterior_logits(torch.zeros(1, 1), torch.tensor([[-1.0], [1.0]]), 1.0).softmax(dim=1)
         tensor([[0.5000, 0.5000]], dtype=torch.float64)
 
-    Chapter: part II (to come).
+    Explained in the chapter "Cross-entropy maximises the mutual information".
     """
     check_rows(embeddings)
     check_finite(embeddings)
@@ -159,6 +235,27 @@ def posterior_logits(
     centers = (double_precision(means) - origin) / standard_deviation
     z = (double_precision(embeddings) - origin) / standard_deviation
     return weights.log() - centers.square().sum(dim=1) / 2 + z @ centers.T
+
+
+def _grid_around_means(means: Tensor, standard_deviation: float, points: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Means (C, r) in units of σ, in the r directions in which they differ; a grid (G, r) around 0; its mass (G,).
+
+    The grid reaches 9σ to each side; with the mass, which adds up to 1, a sum over it is an average over a Gaussian.
+    """
+    centers = double_precision(means) / standard_deviation
+    centers = centers - centers.mean(dim=0)
+    u, singular, _ = torch.linalg.svd(centers, full_matrices=False)
+    # Of half precision, whose roundings would show in the result, every direction is taken at its word.
+    rounding = min(torch.finfo(means.dtype).eps, torch.finfo(torch.float32).eps)
+    rank = int((singular > _ROUNDINGS * rounding * double_precision(means).abs().max() / standard_deviation).sum())
+    if rank > 2:
+        raise ValueError(f"means must lie on a line or in a plane, found means that span {rank} dimensions")
+    if rank == 0:
+        return u.new_zeros(len(means), 0), u.new_zeros(1, 0), u.new_ones(1)
+    line = torch.linspace(-_REACH, _REACH, points, dtype=u.dtype, device=u.device)
+    grid = torch.cartesian_prod(*[line] * rank).reshape(-1, rank)
+    mass = torch.softmax(-grid.square().sum(dim=1) / 2, dim=0)  # φ at the grid's points, of sum 1
+    return u[:, :rank] * singular[:rank], grid, mass
 
 
 def _check_mixture(means: Tensor, standard_deviation: float, weights: Tensor | None) -> Tensor:

@@ -9,6 +9,7 @@
 - `hypergraph`      HIST
 - `silhouette`      the soft silhouette
 - `pairwise_ce`     the pairwise losses behind cross-entropy: PCE, SPCE
+- `fitted_pce`      PCE with a classifier that learns beside it
 - `decomposition`   tightness and contrast: paper M's table 2
 - `warped`          softmax over Euclidean distances to proxies, plain and warped
 - `combined`        a weighted sum of losses
@@ -21,6 +22,7 @@ precision is computed in float32.
 from dmlkit.losses.classification import CrossEntropy, LinearCrossEntropy, cross_entropy, linear_cross_entropy
 from dmlkit.losses.combined import WeightedSum
 from dmlkit.losses.decomposition import contrast, tightness
+from dmlkit.losses.fitted_pce import FittedPairwiseCrossEntropy, fitted_pairwise_cross_entropy
 from dmlkit.losses.hypergraph import Hist, hist, hist_distances, hist_distribution, hist_incidence
 from dmlkit.losses.margins import (
     ArcFace,
@@ -51,6 +53,7 @@ from dmlkit.losses.pairwise_ce import (
     pairwise_cross_entropy,
     pairwise_cross_entropy_lambda,
     simplified_pairwise_cross_entropy,
+    split_cross_entropy,
 )
 from dmlkit.losses.proxies import (
     Center,
@@ -87,6 +90,7 @@ __all__ = [
     "CosFace",
     "CrossEntropy",
     "EuclideanSoftmax",
+    "FittedPairwiseCrossEntropy",
     "Hist",
     "LiftedStructure",
     "LinearCrossEntropy",
@@ -115,6 +119,7 @@ __all__ = [
     "cross_entropy",
     "effective_warp",
     "euclidean_softmax",
+    "fitted_pairwise_cross_entropy",
     "hist",
     "hist_distances",
     "hist_distribution",
@@ -136,6 +141,7 @@ __all__ = [
     "soft_triple",
     "soft_triple_regularizer",
     "sphere_face",
+    "split_cross_entropy",
     "sup_con",
     "tightness",
     "triplet",

@@ -1,4 +1,4 @@
-"""Paper M's table 2: each loss as a tightness part and a contrastive part.
+"""Paper M's table 2: each loss as a tightness part and a contrastive part; and its eq. 7.
 
 The parts are the table's, term by term: sums over "$j: y_j = y_i$" include j = i here, where the losses themselves
 leave a row's pair with itself out.
@@ -76,6 +76,25 @@ def _contrastive_contrast(embeddings: Tensor, labels: Tensor, *, margin: float =
 
 
 @without_autocast
+def _contrastive_linear_tightness(embeddings: Tensor, labels: Tensor, *, margin: float = 1.0) -> Tensor:
+    r"""$\frac1n \sum_i \sum_{j: y_j = y_i} (D_{ij}^2 + 2 m D_{ij})$."""
+    check_pair(embeddings, labels)
+    check_number("margin", margin, least=0)
+    z = full_precision(embeddings)
+    distances = euclidean_distances(z, z)
+    return ((distances.square() + 2 * margin * distances) * _same(labels)).sum() / len(z)
+
+
+@without_autocast
+def _contrastive_linear_contrast(embeddings: Tensor, labels: Tensor, *, margin: float = 1.0) -> Tensor:
+    r"""$-\frac{2m}{n} \sum_i \sum_j D_{ij}$."""
+    check_pair(embeddings, labels)
+    check_number("margin", margin, least=0)
+    z = full_precision(embeddings)
+    return -2 * margin * euclidean_distances(z, z).sum() / len(z)
+
+
+@without_autocast
 def _snca_tightness(embeddings: Tensor, labels: Tensor, *, temperature: float = 0.05) -> Tensor:
     r"""$-\frac1n \sum_i \log \sum_{j: y_j = y_i} \exp(\cos_{ij} / \sigma)$."""
     check_pair(embeddings, labels)
@@ -142,6 +161,7 @@ def _pce_contrast(
 _PARTS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
     "center": (_center_tightness, _center_contrast),
     "contrastive": (_contrastive_tightness, _contrastive_contrast),
+    "contrastive_linear": (_contrastive_linear_tightness, _contrastive_linear_contrast),
     "snca": (_snca_tightness, _snca_contrast),
     "multi_similarity": (_multi_similarity_tightness, _multi_similarity_contrast),
     "pairwise_cross_entropy": (_pce_tightness, _pce_contrast),
@@ -162,6 +182,8 @@ def tightness(loss: str | Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     - "center": $\frac12 \sum_i \lVert z_i - c_{y_i} \rVert^2$, c the class means of the batch
     - "contrastive": $\frac1n \sum_i \sum_{j: y_j = y_i} D_{ij}^2$
+    - "contrastive_linear" (margin): $\frac1n \sum_i \sum_{j: y_j = y_i} (D_{ij}^2 + 2 m D_{ij})$, eq. 7, which no
+      loss function goes by: the hinge of "contrastive" made a line, with the part of it that same-class pairs have
     - "snca" (temperature): $-\frac1n \sum_i \log \sum_{j: y_j = y_i} e^{\cos_{ij} / \sigma}$
     - "multi_similarity" (alpha, margin):
       $\frac1n \sum_i \frac1\alpha \log(1 + \sum_{j: y_j = y_i} e^{-\alpha (\cos_{ij} - m)})$
@@ -170,19 +192,19 @@ def tightness(loss: str | Callable[..., Tensor]) -> Callable[..., Tensor]:
     Sums include j = i, as in the table. Cosines normalise, distances and products do not.
 
     Args:
-        loss: a name of the table, or the loss function of that name.
+        loss: a name of the list, or the loss function of that name.
 
     Returns:
         A function of (embeddings, labels) and the keywords named, with the loss's defaults; it returns a scalar.
 
     Raises:
-        ValueError: a loss that is not in the table.
+        ValueError: a loss that is not in the list.
 
     Example:
         >>> tightness("center")(torch.tensor([[0.0], [2.0]]), torch.tensor([0, 0]))
         tensor(1.)
 
-    Chapter: part II (to come).
+    Explained in the chapter "Pairwise losses taken apart".
     """
     return _parts(loss)[0]
 
@@ -192,6 +214,9 @@ def contrast(loss: str | Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     - "center" (weight, bias): $-\frac1n \sum_i \log p_{iy_i}$, cross-entropy with its linear classifier
     - "contrastive" (margin): $\frac1n \sum_i \sum_{j: y_j \neq y_i} [m - D_{ij}]_+^2$
+    - "contrastive_linear" (margin): $-\frac{2m}{n} \sum_i \sum_j D_{ij}$, eq. 7. With its tightness and the
+      constant that eq. 5 drops, $m^2$ for each pair of two classes over n, it is never above "contrastive": by
+      $D_{ij}^2$ for a pair within m, by $2 m D_{ij} - m^2$ for one beyond, where the hinge has long been 0
     - "snca" (temperature): $\frac1n \sum_i \log \sum_{k \neq i} e^{\cos_{ik} / \sigma}$
     - "multi_similarity" (beta, margin):
       $\frac1n \sum_i \frac1\beta \log(1 + \sum_{j: y_j \neq y_i} e^{\beta (\cos_{ij} - m)})$
@@ -200,18 +225,18 @@ def contrast(loss: str | Callable[..., Tensor]) -> Callable[..., Tensor]:
     For PCE the constant is eq. 12's $1/(2\lambda)$, which its derivation confirms; the table prints another.
 
     Args:
-        loss: a name of the table, or the loss function of that name.
+        loss: a name of the list, or the loss function of that name.
 
     Returns:
         A function of (embeddings, labels) and the arguments named, with the loss's defaults; it returns a scalar.
 
     Raises:
-        ValueError: a loss that is not in the table.
+        ValueError: a loss that is not in the list.
 
     Example:
         >>> contrast("contrastive")(torch.tensor([[0.0], [0.5]]), torch.tensor([0, 1]), margin=1.0)
         tensor(0.2500)
 
-    Chapter: part II (to come).
+    Explained in the chapter "Pairwise losses taken apart".
     """
     return _parts(loss)[1]

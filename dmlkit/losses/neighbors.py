@@ -145,7 +145,7 @@ def snca(embeddings: Tensor, labels: Tensor, *, temperature: float = 0.05, reduc
         >>> snca(torch.ones(4, 2), labels, reduction="none")
         tensor([0.4055, 0.4055, 0.4055, 0.0000])
 
-    Memory: O(N²). Chapter: part II takes it apart (to come).
+    Memory: O(N²). Explained in the chapter "Pairwise losses taken apart".
     """
     check_pair(embeddings, labels)
     check_number("temperature", temperature, above=0)

@@ -37,7 +37,7 @@ def contrastive(embeddings: Tensor, labels: Tensor, *, margin: float = 1.0, redu
         >>> contrastive(rows, torch.tensor([0, 0, 1]), reduction="none")
         tensor([9.2500, 9.0000, 0.2500])
 
-    Memory: O(N²). Chapter: part II takes it apart (to come).
+    Memory: O(N²). Explained in the chapter "Pairwise losses taken apart".
     """
     check_pair(embeddings, labels)
     check_number("margin", margin, least=0)
@@ -92,7 +92,7 @@ def multi_similarity(
         >>> multi_similarity(rows, torch.tensor([0, 0]))
         tensor(0.6566)
 
-    Memory: O(N²). Chapter: part II takes it apart (to come).
+    Memory: O(N²). Explained in the chapter "Pairwise losses taken apart".
     """
     check_pair(embeddings, labels)
     check_number("alpha", alpha, above=0)

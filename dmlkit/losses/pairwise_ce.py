@@ -43,6 +43,46 @@ def pairwise_contrast(embeddings: Tensor, probabilities: Tensor, lam: Tensor | f
 
 
 @without_autocast
+def split_cross_entropy(embeddings: Tensor, labels: Tensor, weight: Tensor, *, lam: float) -> tuple[Tensor, Tensor]:
+    r"""The two halves of cross-entropy without a bias (paper M, eq. 13).
+
+    $$ f_1 = -\frac{1}{n} \sum_i \theta_{y_i} \cdot z_i + \frac{\lambda}{2} \sum_k \lVert \theta_k \rVert^2,
+       \qquad f_2 = \frac{1}{n} \sum_i \log \sum_k e^{\theta_k \cdot z_i}
+       - \frac{\lambda}{2} \sum_k \lVert \theta_k \rVert^2 $$
+
+    Their sum is `linear_cross_entropy`, whatever λ is. $f_1$ is a quadratic with the minimum PCE's tightness part at
+    $\theta_k = \frac{1}{\lambda n} \sum_{i: y_i = k} z_i$. $f_2$ has no minimum for any λ > 0; at
+    $\theta_k = c_k^s / \lambda$, with the soft means of a classifier, it is PCE's contrastive part.
+
+    Args:
+        embeddings: (N, d) $z$, not normalised.
+        labels: (N,) integers in 0 … K − 1.
+        weight: (K, d) $\theta$.
+        lam: $\lambda \ge 0$; at 0 the halves are those of cross-entropy itself.
+
+    Returns:
+        $(f_1, f_2)$, two scalars in nats.
+
+    Raises:
+        TypeError, ValueError: a wrong dtype, shape or label, an empty batch, or a λ that is negative or no number.
+
+    Example:
+        >>> split_cross_entropy(torch.eye(2), torch.tensor([0, 1]), torch.zeros(2, 2), lam=0.5)  # 0 and log 2
+        (tensor(0.), tensor(0.6931))
+
+    Explained in the chapter "Cross-entropy as a bound".
+    """
+    check_proxies(embeddings, labels, weight, "weight")
+    check_number("lam", lam, least=0)
+    z = full_precision(embeddings)
+    theta = weight.to(z.dtype)
+    logits = z @ theta.T
+    square = lam / 2 * theta.square().sum()
+    own = logits.gather(1, labels.long().unsqueeze(1)).mean()
+    return square - own, logits.logsumexp(dim=1).mean() - square
+
+
+@without_autocast
 def pairwise_cross_entropy_lambda(embeddings: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     r"""The λ of paper M's proposition 1, as derived from its proof.
 
@@ -67,7 +107,8 @@ def pairwise_cross_entropy_lambda(embeddings: Tensor, weight: Tensor, bias: Tens
         >>> pairwise_cross_entropy_lambda(torch.eye(2), torch.zeros(2, 2))  # p = ½: A = ½ · ¼ · I
         tensor(0.1250)
 
-    Time O(K·d³), one reason why PCE is for study and not for training. Chapter: part II (to come).
+    Time O(K·d³), one reason why PCE is for study and not for training.
+    Explained in the chapter "Cross-entropy as a bound".
     """
     check_rows(embeddings)
     check_rows(weight, "weight", columns=embeddings.shape[1])
@@ -101,9 +142,10 @@ def pairwise_cross_entropy(
          - \frac{1}{2\lambda} \sum_k \lVert c_k^s \rVert^2, \qquad c_k^s = \frac{1}{n} \sum_i p_{ik} z_i $$
 
     with the classifier's $p_i = \mathrm{softmax}(W z_i + b)$. Sums over pairs collapse to class sums and soft means:
-    $\sum_j p_{jk} z_i \cdot z_j = n\, z_i \cdot c_k^s$. Cross-entropy bounds PCE from above only approximately:
-    with random classifiers either can be the larger (`pairwise_cross_entropy_lambda` says why). Eq. 12's
-    $1/(2\lambda)$ is right; table 2 prints $1/(2 K^2 \lambda^2)$.
+    $\sum_j p_{jk} z_i \cdot z_j = n\, z_i \cdot c_k^s$. Cross-entropy bounds PCE from above only approximately
+    (`pairwise_cross_entropy_lambda` says why). Ours: with the classifier of zeros it does, for any λ; with the best
+    classifier without bias PCE is cross-entropy at $\theta_k = \frac{1}{\lambda n} \sum_{i: y_i = k} z_i$, and so no
+    less than the least cross-entropy. Eq. 12's $1/(2\lambda)$ is right; table 2 prints $1/(2 K^2 \lambda^2)$.
 
     Args:
         embeddings: (N, d) $z$, not normalised.
@@ -125,7 +167,7 @@ def pairwise_cross_entropy(
         >>> pairwise_cross_entropy(torch.eye(2), labels, torch.zeros(2, 2), lam=0.5)
         tensor(0.4431)
 
-    Chapter: part II derives it (to come).
+    Explained in the chapter "Cross-entropy as a bound".
     """
     check_proxies(embeddings, labels, weight, "weight")
     z = full_precision(embeddings)
@@ -144,7 +186,11 @@ def pairwise_cross_entropy(
 
 
 class PairwiseCrossEntropy(Loss, function=pairwise_cross_entropy):
-    """`pairwise_cross_entropy` as a module over (embeddings, labels) that holds the classifier, zero at the start."""
+    """`pairwise_cross_entropy` as a module over (embeddings, labels) that holds the classifier, zero at the start.
+
+    For study. Minimised in the classifier too, PCE falls without end, as it rewards a classifier that does not fit;
+    `FittedPairwiseCrossEntropy` trains.
+    """
 
     def __init__(self, num_classes: int, embedding_dim: int, *, bias: bool = True, **options: Any) -> None:
         super().__init__(**options)
@@ -177,7 +223,7 @@ def simplified_pairwise_cross_entropy(embeddings: Tensor, labels: Tensor, *, red
         >>> simplified_pairwise_cross_entropy(torch.zeros(4, 2), torch.tensor([0, 0, 1, 2]))  # nothing known: log 3
         tensor(1.0986)
 
-    Cost O(N·C·d). Chapter: part II derives it (to come).
+    Cost O(N·C·d). Explained in the chapter "Cross-entropy as a bound".
     """
     check_pair(embeddings, labels)
     z = full_precision(embeddings)

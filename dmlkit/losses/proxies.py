@@ -45,7 +45,7 @@ def center(embeddings: Tensor, labels: Tensor, centers: Tensor, *, reduction: st
         >>> center(torch.tensor([[1.0, 2.0]]), torch.tensor([0]), torch.tensor([[0.0, 0.0]]))
         tensor(2.5000)
 
-    Chapter: part II takes it apart (to come).
+    Explained in the chapter "Pairwise losses taken apart".
     """
     check_proxies(embeddings, labels, centers, "centers")
     x = full_precision(embeddings)

@@ -8,6 +8,7 @@
 - `warped`              the warped softmax in two phases, and the Euclidean softmax
 - `baselines`           Proxy-NCA++, Proxy-Anchor, SupCon with its linear probe
 - `reality_check`       many losses under one protocol
+- `one_protocol`        the book's own: many losses, all else being equal
 - `faces`               the warped softmax on faces
 - `scales`              every recipe in seconds, in minutes, or as the paper has it
 
@@ -24,6 +25,7 @@ from typing import Any, NamedTuple
 from dmlkit.recipes import baselines as _baselines
 from dmlkit.recipes import faces as _faces
 from dmlkit.recipes import mutual_information as _mutual_information
+from dmlkit.recipes import one_protocol as _one_protocol
 from dmlkit.recipes import pairwise_ce as _pairwise_ce
 from dmlkit.recipes import reality_check as _reality_check
 from dmlkit.recipes import silhouette as _silhouette
@@ -34,6 +36,7 @@ from dmlkit.recipes.config import Config
 from dmlkit.recipes.faces import faces
 from dmlkit.recipes.mutual_information import cross_entropy
 from dmlkit.recipes.names import look_up
+from dmlkit.recipes.one_protocol import one_protocol
 from dmlkit.recipes.pairwise_ce import pairwise_cross_entropy
 from dmlkit.recipes.reality_check import reality_check
 from dmlkit.recipes.scales import at_scale
@@ -50,6 +53,7 @@ RECIPES: dict[str, Callable[..., Config]] = {
     "proxy_anchor": proxy_anchor,
     "sup_con": sup_con,
     "reality_check": reality_check,
+    "one_protocol": one_protocol,
     "faces": faces,
 }
 
@@ -63,6 +67,7 @@ _BENCHMARKS: dict[str, Iterable[str]] = {
     "proxy_anchor": _baselines.PROXY_ANCHOR_BENCHMARKS,
     "sup_con": _baselines.SUP_CON_BENCHMARKS,
     "reality_check": _reality_check.BENCHMARKS,
+    "one_protocol": _one_protocol.BENCHMARKS,
     "faces": _faces.BENCHMARKS,
 }
 
@@ -125,6 +130,8 @@ def arms(name: str, benchmark: str) -> dict[str, dict[str, Any]]:
         rows = _reality_check.BENCHMARKS[benchmark]
         plain = {row: {"loss_name": row} for row in rows}
         return plain | {f"{row}/complete": {"loss_name": row, "complete": True} for row in rows}
+    if name == "one_protocol":
+        return {loss: {"loss_name": loss} for loss in _one_protocol.LOSSES}
     if name == "cross_entropy":
         return {"": {}, "euclidean": {"distance": "euclidean"}}
     if name in ("warped_softmax", "euclidean_softmax"):
@@ -189,6 +196,7 @@ __all__ = [
     "cross_entropy",
     "euclidean_softmax",
     "faces",
+    "one_protocol",
     "pairwise_cross_entropy",
     "proxy_anchor",
     "proxy_nca_plus_plus",

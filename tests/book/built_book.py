@@ -1,4 +1,4 @@
-"""Where the built book lies and which pages it has."""
+"""Where the built book lies, which pages it has, and on which windows it is read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 SITE = ROOT / "_build/html"
+
+# A phone, a tablet and a laptop, in pixels.
+WIDTHS = (360, 768, 1280)
 
 
 def pages() -> list[str]:

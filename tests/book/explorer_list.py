@@ -9,5 +9,11 @@ PAGES = {
     "softening": "book/silhouette/softening.html",
     "silhouette_bars": "book/silhouette/the_silhouette.html",
     "gradients": "book/silhouette/local_and_global.html",
+    "kl_gap": "book/mutual_information/maximizing_information.html",
+    "tightness_contrast": "book/mutual_information/pairwise_losses.html",
+    "bound_optimization": "book/mutual_information/cross_entropy_as_a_bound.html",
+    "three_losses": "book/mutual_information/side_by_side.html",
+    "positives": "book/mutual_information/why_it_works_better.html",
     "landscape": "book/warped_softmax/landscape.html",
+    "two_views": "book/mutual_information/two_views.html",
 }

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from built_book import ROOT, chapters, pages, written
+from built_book import ROOT, WIDTHS, chapters, pages, written
 
 pytestmark = pytest.mark.browser
 
@@ -31,10 +31,20 @@ def test_there_are_pages():
     assert {f"{name}.html" for name in listed} == set(written())
 
 
+# The only pages without a formula: the introduction, the index of statements, what the benchmarks write, and Sphinx's.
+MEASURED = ("loss_speed", "measure_speed", "search", "data_speed", "training_speed")
+PLAIN = {"book/intro.html", "book/appendix/statements.html", *(f"book/appendix/{name}.html" for name in MEASURED)}
+
+
 @pytest.mark.parametrize("how", ["http", "file"])
 @pytest.mark.parametrize("path", pages())
-def test_asks_no_other_host_and_logs_no_error(visit, path, how):
+def test_loads_by_itself_without_an_error(visit, path, how):
+    """No other host is asked, nothing is complained of, and formulas are typeset from the page's own folder."""
     page, heard = visit(path, how=how)
+    if path in written() and path not in PLAIN:
+        page.wait_for_selector("mjx-container", timeout=15_000)
+        assert page.locator("mjx-merror").count() == 0
+        assert page.locator("article").evaluate("e => /\\$[^$]+\\$/.test(e.innerText)") is False
     page.wait_for_timeout(600)  # scripts that start after the load
     assert heard.foreign == []
     if how == "file" and "search" in path:
@@ -43,63 +53,37 @@ def test_asks_no_other_host_and_logs_no_error(visit, path, how):
     assert heard.errors == []
 
 
-@pytest.mark.parametrize("path", written())
-def test_every_picture_is_described(visit, path):
-    page, _ = visit(path)
-    page.wait_for_timeout(300)
-    assert page.evaluate(UNDESCRIBED) == []
-
-
 def test_a_picture_without_description_would_be_found(visit):
     page, _ = visit("book/intro.html")
     page.set_content('<article><img src="x.png"><img src="y.png" alt=" "><svg></svg><canvas></canvas></article>')
     assert len(page.evaluate(UNDESCRIBED)) == 4
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [360, 768, 1280])
 @pytest.mark.parametrize("path", written())
-def test_fits_the_window(visit, path, width, dark):
-    page, _ = visit(path, width=width, dark=dark)
+def test_fits_the_window_and_describes_its_pictures(visit, path):
+    """Loaded on a phone, then on windows that grow, in light and in dark."""
+    page, _ = visit(path, width=WIDTHS[0])
     page.wait_for_timeout(300)
-    assert page.evaluate(OVERFLOW) <= 0
-
-
-# The only pages without a formula: the introduction, the index of statements, and what the benchmarks write.
-MEASURED = ("loss_speed", "measure_speed", "search", "data_speed", "training_speed")
-PLAIN = {"book/intro.html", "book/appendix/statements.html", *(f"book/appendix/{name}.html" for name in MEASURED)}
-
-
-@pytest.mark.parametrize("path", [page for page in written() if page not in PLAIN])
-@pytest.mark.parametrize("how", ["http", "file"])
-def test_mathematics_is_typeset_from_the_pages_own_folder(visit, path, how):
-    page, _ = visit(path, how=how)
-    page.wait_for_selector("mjx-container", timeout=15_000)
-    assert page.locator("mjx-merror").count() == 0
-    assert page.locator("article").evaluate("e => /\\$[^$]+\\$/.test(e.innerText)") is False
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(100)
+            assert page.evaluate(OVERFLOW) <= 0, f"{width} pixels, {scheme}"
+    assert page.evaluate(UNDESCRIBED) == []
 
 
 @pytest.mark.parametrize("path", chapters())
-def test_colab_button_leads_to_the_notebook_at_the_configured_address(visit, path):
+def test_a_chapter_says_where_it_comes_from(visit, path):
+    """A button opens its notebook in Colab; it says how long it ran, and on which data, in the data set's own words."""
     page, _ = visit(path)
     repository = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
     owner_and_name = urlsplit(repository["url"]).path.strip("/")
-    notebook = path.replace(".html", ".ipynb")
-    expected = f"https://colab.research.google.com/github/{owner_and_name}/blob/{repository['branch']}/{notebook}"
+    name = path.replace(".html", ".ipynb")
+    expected = f"https://colab.research.google.com/github/{owner_and_name}/blob/{repository['branch']}/{name}"
     assert page.locator(f'a[href="{expected}"]').count() == 1
-
-
-@pytest.mark.parametrize("path", chapters())
-def test_says_how_long_it_ran(visit, path):
-    page, _ = visit(path)
     assert "Measured: all cells of this page ran in" in page.locator(".measured-time").inner_text()
-
-
-@pytest.mark.parametrize("path", chapters())
-def test_says_which_data_it_used(visit, path):
-    """A page that trains or measures on images names them, from the data set's own description."""
-    page, _ = visit(path)
-    notebook = json.loads((ROOT / path).with_suffix(".ipynb").read_text(encoding="utf-8"))
+    notebook = json.loads((ROOT / name).read_text(encoding="utf-8"))
     uses_data = any("data.digits(" in "".join(cell["source"]) for cell in notebook["cells"])
     assert ("source: 8×8 handwritten digits" in page.locator("article").inner_text()) == uses_data
 

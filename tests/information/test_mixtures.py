@@ -8,7 +8,13 @@ import scipy.integrate
 import scipy.stats
 import torch
 
-from dmlkit.information import label_entropy, mixture_mutual_information, posterior_logits, sample_mixture
+from dmlkit.information import (
+    label_entropy,
+    mixture_entropies,
+    mixture_mutual_information,
+    posterior_logits,
+    sample_mixture,
+)
 
 WEIGHTS = [(0.5, 0.5), (0.9, 0.1), (0.001, 0.999)]
 
@@ -138,6 +144,98 @@ def test_two_views_share_what_the_docstring_says():
     assert shared == pytest.approx(expected, abs=1e-10)
 
 
+# mixture_entropies (paper M, eq. 1 and table 1)
+
+
+def surprises(z, means, deviation, weights):
+    """p(z), −log p(z) and the entropy of the label given z, each from its definition (paper M, table 1)."""
+    joint = [w * math.exp(log_density(z, mean, deviation)) for w, mean in zip(weights, means, strict=True)]
+    p = sum(joint)
+    if p == 0:
+        return 0.0, 0.0, 0.0
+    return p, -math.log(p), -sum(q / p * math.log(q / p) for q in joint if q > 0)
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("separation", [0.0, 0.3, 1.0, 3.0, 8.0])
+def test_entropies_against_adaptive_quadrature(separation, weights):
+    deviation = 0.2  # negative entropies of densities are among the cases
+    means = [[0.7], [0.7 + deviation * separation]]
+    low, high = means[0][0] - 12 * deviation, means[1][0] + 12 * deviation
+    cuts = [low, *(m[0] + s * deviation for m in means for s in (-6, 0, 6)), high]
+
+    def integral(which):
+        def integrand(z):
+            found = surprises([z], means, deviation, weights)
+            return found[0] * found[which]
+
+        pieces = itertools.pairwise(sorted(cuts))
+        return sum(scipy.integrate.quad(integrand, *ends, epsabs=1e-12, limit=400)[0] for ends in pieces)
+
+    found = mixture_entropies(tensor(means), deviation, tensor(weights))
+    assert found.label == pytest.approx(scipy.stats.entropy(weights), abs=1e-12)
+    assert found.label_given_embedding == pytest.approx(integral(2), abs=1e-10)
+    assert found.embedding == pytest.approx(integral(1), abs=1e-10)
+    assert found.embedding_given_label == pytest.approx(scipy.stats.norm(scale=deviation).entropy(), abs=1e-12)
+    assert found.embedding_given_label < 0
+
+
+def test_entropies_in_a_plane_against_a_sum_over_squares():
+    means, weights = [[0.0, 0.0], [1.5, 0.0], [0.4, 2.0]], (0.2, 0.5, 0.3)
+    step = 0.1
+    line = [-8 + step * k for k in range(181)]
+    cells = [surprises([x, y], means, 1.0, weights) for x in line for y in line]
+    found = mixture_entropies(tensor(means), 1.0, tensor(weights))
+    assert found.embedding == pytest.approx(step**2 * math.fsum(p * h for p, h, _ in cells), abs=1e-10)
+    assert found.label_given_embedding == pytest.approx(step**2 * math.fsum(p * h for p, _, h in cells), abs=1e-10)
+    normal = scipy.stats.multivariate_normal(cov=[[1, 0], [0, 1]])
+    assert found.embedding_given_label == pytest.approx(normal.entropy(), abs=1e-12)
+
+
+@pytest.mark.parametrize("separation", [0.0, 1e-9, 0.01, 0.3, 1.0, 3.0, 10.0, 100.0, 1e6])
+@pytest.mark.parametrize("dim", [1, 2])
+@pytest.mark.parametrize("deviation", [1e-3, 1.0, 50.0])
+def test_two_views_of_one_quantity(dim, separation, deviation):
+    """Equation 1: mixture_entropies' two differences are each other, and mixture_mutual_information."""
+    generator = torch.Generator().manual_seed(0)
+    for weights in (tensor([0.4, 0.3, 0.2, 0.09, 0.01]), None):
+        means = deviation * separation * torch.randn(5, dim, generator=generator, dtype=torch.float64)
+        found = mixture_entropies(means, deviation, weights)
+        expected = mixture_mutual_information(means, deviation, weights)
+        assert found.discriminative == pytest.approx(expected, abs=1e-10)
+        assert found.generative == pytest.approx(expected, abs=1e-10)
+        assert found.label_given_embedding > -1e-12
+
+
+def test_the_two_views_do_not_agree_on_any_grid():
+    """Or their agreement would be a matter of algebra, not of integrals."""
+    found = mixture_entropies(tensor([[0.0], [4.0]]), 1.0, points=9)
+    assert abs(found.discriminative - found.generative) > 1e-6
+
+
+def test_a_unit_shifts_both_entropies_of_the_embedding():
+    means = tensor([[0.0, 0.0], [2.0, 1.0], [-1.0, 2.0]])
+    found, scaled = mixture_entropies(means, 0.5), mixture_entropies(10 * means, 5.0)
+    shift = 2 * math.log(10)
+    assert scaled.embedding - found.embedding == pytest.approx(shift, abs=1e-12)
+    assert scaled.embedding_given_label - found.embedding_given_label == pytest.approx(shift, abs=1e-12)
+    assert scaled[:2] == pytest.approx(found[:2], abs=1e-12)
+
+
+def test_directions_without_a_difference_add_their_gaussian_entropy():
+    flat = mixture_entropies(tensor([[0.0], [2.0]]), 0.5)
+    deep = mixture_entropies(tensor([[3.0, 0.0, 1.0], [3.0, 2.0, 1.0]]), 0.5)
+    extra = 2 * scipy.stats.norm(scale=0.5).entropy()
+    assert deep == pytest.approx((*flat[:2], flat.embedding + extra, flat.embedding_given_label + extra), abs=1e-12)
+
+
+@pytest.mark.parametrize("means", [[[3.0]], [[3.0, 1.0], [3.0, 1.0]], [[0.1, 0.2, 0.3]] * 4])
+def test_entropies_of_classes_that_are_one(means):
+    found = mixture_entropies(tensor(means), 2.0)
+    assert found.label_given_embedding == pytest.approx(math.log(len(means)), abs=1e-12)
+    assert found.embedding == pytest.approx(found.embedding_given_label, abs=1e-12)
+
+
 # posterior_logits
 
 
@@ -204,6 +302,7 @@ CALLS = {
     "information": lambda **change: mixture_mutual_information(
         **{"means": torch.eye(2), "standard_deviation": 1.0, **change}
     ),
+    "entropies": lambda **change: mixture_entropies(**{"means": torch.eye(2), "standard_deviation": 1.0, **change}),
     "sample": lambda **change: sample_mixture(
         **{"means": torch.eye(2), "standard_deviation": 1.0, "count": 3, "seed": 0, **change}
     ),
@@ -240,6 +339,8 @@ def test_mixture_errors(call, change, error, says):
     [
         ("information", {"means": torch.eye(4)}, ValueError, "means must lie on a line or in a plane, .* 3 dimensions"),
         ("information", {"points": 1}, ValueError, "points must be at least 2, found 1"),
+        ("entropies", {"means": torch.eye(4)}, ValueError, "means must lie on a line or in a plane, .* 3 dimensions"),
+        ("entropies", {"points": 2.0}, TypeError, "points must be an int, found float"),
         ("sample", {"count": 0}, ValueError, "count must be at least 1, found 0"),
         ("sample", {"count": 2.0}, TypeError, "count must be an int, found float"),
         ("sample", {"seed": 0.5}, TypeError, "seed must be an int, found float"),

@@ -169,6 +169,9 @@ ALL = {
     "hist": Case(losses.hist, "positive", {**HIST, **NETWORK}),
     "pairwise_cross_entropy": Case(losses.pairwise_cross_entropy, "turns", CLASSIFIER, {"lam": 0.5}),
     "pairwise_cross_entropy, derived": Case(losses.pairwise_cross_entropy, "turns spans", CLASSIFIER),
+    "fitted_pairwise_cross_entropy": Case(
+        losses.fitted_pairwise_cross_entropy, "turns stopped", CLASSIFIER, {"lam": 0.5}
+    ),
     "simplified_pairwise_cross_entropy": Case(losses.simplified_pairwise_cross_entropy, "free turns positive"),
     "euclidean_softmax": _classes(losses.euclidean_softmax, "alone moves turns", name="proxies"),
     # m = 1: otherwise the value jumps at r, and rounding may carry a distance across it.
@@ -183,6 +186,8 @@ ALL = {
     "contrast of center": Case(losses.contrast("center"), "total turns positive", CLASSIFIER),
     "tightness of contrastive": Case(losses.tightness("contrastive"), "total free moves turns positive"),
     "contrast of contrastive": Case(losses.contrast("contrastive"), "total free moves turns positive"),
+    "tightness of contrastive_linear": Case(losses.tightness("contrastive_linear"), "total free moves turns positive"),
+    "contrast of contrastive_linear": Case(losses.contrast("contrastive_linear"), "total free moves turns"),
     "tightness of snca": Case(losses.tightness("snca"), "total free sphere turns"),
     "contrast of snca": Case(losses.contrast("snca"), "total free sphere turns"),
     "tightness of multi_similarity": Case(losses.tightness("multi_similarity"), "total free sphere turns positive"),

@@ -29,6 +29,27 @@ def pairwise_cross_entropy(
     return anchors
 
 
+def fitted_pairwise_cross_entropy(
+    embeddings: Tensor, labels: Tensor, weight: Tensor, bias: Tensor | None = None, *, lam: float
+) -> Anchors:
+    """M 12 with p and λ given, and the classifier's gradient that of cross-entropy on constant embeddings."""
+    constants = [None if x is None else x.detach() for x in (weight, bias)]
+    y, n, classes = labels.tolist(), len(embeddings), len(weight)
+    p = _softmax(embeddings.detach(), *constants)
+    fitted = _softmax(embeddings.detach(), weight, bias)
+    tight = _tight_pairs(embeddings, y)
+    anchors = []
+    for i in range(n):
+        exponentials = []
+        for k in range(classes):
+            exponent = sum(p[j][k] * dot(embeddings[i], embeddings[j]) for j in range(n)) / (lam * n)
+            exponentials.append(exponent.exp())
+        pce = -tight[i] / (2 * lam * n) + sum(exponentials).log() - _soft_means(embeddings, p) / (2 * lam)
+        ce = -fitted[i][y[i]].log()
+        anchors.append(pce + ce - ce.detach())
+    return anchors
+
+
 def pairwise_cross_entropy_lambda(embeddings: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """The smallest eigenvalue over k of A_k = 1/n Σ_i (p_ik − p_ik²) z_i z_iᵀ, the Hessian of M 13's f₂ less λ."""
     n, dim = embeddings.shape
@@ -88,6 +109,28 @@ def contrast_contrastive(embeddings: Tensor, labels: Tensor, *, margin: float) -
             if y[i] != y[j] and distance(embeddings[i], embeddings[j]) < margin:
                 total = total + (margin - distance(embeddings[i], embeddings[j])) ** 2
     return total / n
+
+
+def tightness_contrastive_linear(embeddings: Tensor, labels: Tensor, *, margin: float) -> Tensor:
+    """M 7, first term."""
+    y, n = labels.tolist(), len(embeddings)
+    total = torch.zeros((), dtype=torch.float64)
+    for i in range(n):
+        for j in range(n):
+            if y[i] == y[j] and i != j:  # D_ii = 0 has no slope
+                d = distance(embeddings[i], embeddings[j])
+                total = total + d**2 + 2 * margin * d
+    return total / n
+
+
+def contrast_contrastive_linear(embeddings: Tensor, labels: Tensor, *, margin: float) -> Tensor:
+    """M 7, second term: over all pairs, those of one class too."""
+    n, total = len(embeddings), torch.zeros((), dtype=torch.float64)
+    for i in range(n):
+        for j in range(n):
+            if i != j:
+                total = total + distance(embeddings[i], embeddings[j])
+    return -2 * margin / n * total
 
 
 def tightness_snca(embeddings: Tensor, labels: Tensor, *, temperature: float) -> Tensor:

@@ -78,6 +78,12 @@ ALL = {
         {"lam": None},
         {},
     ),
+    "fitted_pairwise_cross_entropy": (
+        oracles_mutual_information.fitted_pairwise_cross_entropy,
+        [(3, 3), (3,)],
+        {"lam": 1.0},
+        {},
+    ),
     "simplified_pairwise_cross_entropy": (oracles_mutual_information.simplified_pairwise_cross_entropy, [], {}, {}),
     "euclidean_softmax": (oracles.euclidean_softmax, [(3, 3)], {"scale": 1.0}, {}),
     "warped_softmax": (oracles.warped_softmax, [(3, 3)], {"margin": 1.0, "scale": 1.0}, WARP),

@@ -34,6 +34,22 @@ def test_pairwise_cross_entropy(batch, lam, with_bias, reduction):
     )
 
 
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("with_bias", [True, False])
+@pytest.mark.parametrize("lam", [0.05, 1.0])
+@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
+def test_fitted_pairwise_cross_entropy(batch, lam, with_bias, reduction):
+    embeddings, labels, weight, bias = batch_of(*batch)
+    assert_same(
+        lambda e, w, b=None, *, reduction: losses.fitted_pairwise_cross_entropy(
+            e, labels, w, b, lam=lam, reduction=reduction
+        ),
+        lambda e, w, b=None: oracles.fitted_pairwise_cross_entropy(e, labels, w, b, lam=lam),
+        [embeddings, weight, bias] if with_bias else [embeddings, weight],
+        reduction,
+    )
+
+
 @pytest.mark.parametrize("with_bias", [True, False])
 @pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
 def test_lambda(batch, with_bias):
@@ -156,6 +172,23 @@ def test_halves_take_any_labels(half, loss, options, labels):
         [embeddings],
         "sum",
     )
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.3, 1.0, 2.5])
+@pytest.mark.parametrize("half", ["tightness", "contrast"])
+@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
+def test_halves_of_the_linear_contrastive_loss(batch, half, margin):
+    """M 7; no loss function has this name, so it goes by its name alone."""
+    embeddings, labels, _, _ = batch_of(*batch)
+    oracle = getattr(oracles, f"{half}_contrastive_linear")
+    function = getattr(losses, half)("contrastive_linear")
+    assert_same(
+        lambda e, reduction: function(e, labels, margin=margin),
+        lambda e: [oracle(e, labels, margin=margin)],
+        [embeddings],
+        "sum",
+    )
+    torch.testing.assert_close(function(embeddings, labels), function(embeddings, labels, margin=1.0))
 
 
 @pytest.mark.parametrize("half", ["tightness", "contrast"])

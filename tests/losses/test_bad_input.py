@@ -283,7 +283,7 @@ def test_sizes_of_hist_distances(wrong, says):
 @pytest.mark.parametrize("loss", ["triplet", "sup_con", "Center", None, losses.sup_con, losses.Center])
 @pytest.mark.parametrize("part", [losses.tightness, losses.contrast])
 def test_losses_that_have_no_parts(part, loss):
-    with pytest.raises(ValueError, match="^loss must be one of 'center', 'contrastive', 'snca', .*found"):
+    with pytest.raises(ValueError, match="^loss must be one of 'center', 'contrastive', 'contrastive_linear', .*found"):
         part(loss)
 
 
@@ -387,6 +387,7 @@ RANGES = {
     "hist_distribution": {"temperature": POSITIVE},
     "hist": {"temperature": POSITIVE, "alpha": POSITIVE, "hypergraph_weight": LEAST_0},
     "pairwise_cross_entropy": {"lam": POSITIVE},
+    "fitted_pairwise_cross_entropy": {"lam": POSITIVE},
     "simplified_pairwise_cross_entropy": {},
     "euclidean_softmax": {"scale": POSITIVE},
     "warped_softmax": {
@@ -401,6 +402,8 @@ RANGES = {
     "contrast of center": {},
     "tightness of contrastive": {},
     "contrast of contrastive": {"margin": LEAST_0},
+    "tightness of contrastive_linear": {"margin": LEAST_0},
+    "contrast of contrastive_linear": {"margin": LEAST_0},
     "tightness of snca": {"temperature": POSITIVE},
     "contrast of snca": {"temperature": POSITIVE},
     "tightness of multi_similarity": {"alpha": POSITIVE, "margin": ANY},

@@ -73,6 +73,7 @@ CASES = {
         for name, kw in {
             "center": {},
             "contrastive": {},
+            "contrastive_linear": {"margin": 2.0},
             "snca": {"temperature": 0.2},
             "multi_similarity": {},
             "pairwise_cross_entropy": {"lam": 0.2},
@@ -82,6 +83,7 @@ CASES = {
         f"contrast of {name}": (lambda e, name=name, kw=kw: losses.contrast(name)(e, LABELS, **kw), [normal(0, 8, 3)])
         for name, kw in {
             "contrastive": {"margin": 2.0},
+            "contrastive_linear": {"margin": 2.0},
             "snca": {"temperature": 0.2},
             "multi_similarity": {"beta": 10.0},
         }.items()

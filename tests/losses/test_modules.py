@@ -66,6 +66,7 @@ MODULES = {
         },
     ),
     "PairwiseCrossEntropy": ("pairwise_cross_entropy", {"lam": 0.7}, {"weight": ROWS, "bias": (3,)}),
+    "FittedPairwiseCrossEntropy": ("fitted_pairwise_cross_entropy", {"lam": 0.7}, {"weight": ROWS, "bias": (3,)}),
     "SimplifiedPairwiseCrossEntropy": ("simplified_pairwise_cross_entropy", {}, {}),
     "EuclideanSoftmax": ("euclidean_softmax", {"scale": 2.5}, {"proxies": ROWS}),
     "WarpedSoftmax": ("warped_softmax", WARP, {"proxies": ROWS}),
@@ -109,7 +110,8 @@ def test_star_import_brings_all_losses_and_nothing_else():
     space = {}
     exec("from dmlkit.losses import *", space)
     parts = {"tightness", "contrast", "warp", "effective_warp", "soft_triple_regularizer"}
-    parts |= {"hist_distances", "hist_distribution", "hist_incidence", "pairwise_cross_entropy_lambda"}
+    parts |= {"hist_distances", "hist_distribution", "hist_incidence"}
+    parts |= {"pairwise_cross_entropy_lambda", "split_cross_entropy"}
     functions = {function for function, _, _ in MODULES.values()}
     assert set(space) - {"__builtins__"} == {*MODULES, "WeightedSum", *functions, *parts}
     assert losses.__all__ == sorted(losses.__all__, key=lambda name: (not name[0].isupper(), not name.isupper(), name))
@@ -124,9 +126,9 @@ def test_module_is_its_function(name, reduction):
     assert_equal(value, function_of(name)(embeddings(), LABELS, **dict(module.named_parameters()), **settings))
 
 
-@pytest.mark.parametrize("name", ["LinearCrossEntropy", "PairwiseCrossEntropy"])
+@pytest.mark.parametrize("name", ["LinearCrossEntropy", "PairwiseCrossEntropy", "FittedPairwiseCrossEntropy"])
 def test_module_without_bias(name):
-    options = {"lam": 0.7} if name == "PairwiseCrossEntropy" else SMOOTHED
+    options = SMOOTHED if name == "LinearCrossEntropy" else {"lam": 0.7}
     module = filled(name, bias=False, **options)
     assert {name: tuple(parameter.shape) for name, parameter in module.named_parameters()} == {"weight": ROWS}
     assert_equal(module(embeddings(), LABELS), function_of(name)(embeddings(), LABELS, module.weight, **options))
@@ -205,7 +207,7 @@ def options_of(name):
 @each_module
 def test_signature(name):
     own = {"LinearCrossEntropy": ["bias"], "PairwiseCrossEntropy": ["bias"], "Hist": ["hidden_dim"]}
-    own["SoftTriple"] = ["centers_per_class"]
+    own |= {"SoftTriple": ["centers_per_class"], "FittedPairwiseCrossEntropy": ["bias"]}
     sizes = ["num_classes", "embedding_dim"] if MODULES[name][2] else []
     signature = inspect.signature(getattr(losses, name))
     assert list(signature.parameters) == [*sizes, *own.get(name, []), *options_of(name)]
@@ -256,7 +258,7 @@ def test_each_option_matters(name):
 # where parameters start
 
 
-@pytest.mark.parametrize("name", ["LinearCrossEntropy", "PairwiseCrossEntropy"])
+@pytest.mark.parametrize("name", ["LinearCrossEntropy", "PairwiseCrossEntropy", "FittedPairwiseCrossEntropy"])
 def test_linear_classifiers_start_undecided(name):
     assert all((parameter == 0).all() for parameter in make(name).parameters())
 

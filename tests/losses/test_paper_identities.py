@@ -232,6 +232,57 @@ def test_pairwise_cross_entropy_is_tightness_plus_contrast(seed, given):
     torch.testing.assert_close(value, halves, **EXACT)
 
 
+# M: eqs. 5 and 7, the hinge made a line
+
+
+@pytest.mark.parametrize("margin", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_linear_contrastive_loss_is_a_lower_bound_of_contrastive(seed, margin):
+    """tightness + contrast of "contrastive_linear" + m²/n a pair of two classes; the gap pair by pair as stated."""
+    embeddings, labels, _, _ = draw(11, 3, 4, seed)
+    halves = losses.tightness("contrastive_linear")(embeddings, labels, margin=margin)
+    halves = halves + losses.contrast("contrastive_linear")(embeddings, labels, margin=margin)
+    distances = (embeddings.unsqueeze(1) - embeddings).norm(dim=2)[labels.unsqueeze(1) != labels]
+    gap = torch.where(distances <= margin, distances**2, 2 * margin * distances - margin**2).sum() / 11
+    constant = margin**2 * len(distances) / 11
+    torch.testing.assert_close(losses.contrastive(embeddings, labels, margin=margin), halves + constant + gap, **EXACT)
+    assert gap > 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_linear_contrast_counts_pairs_of_one_class_twice(seed):
+    """Eq. 7's 2mD within the classes only takes back what its sum over all pairs adds: eq. 5's two sums."""
+    embeddings, labels, _, _ = draw(11, 3, 4, seed)
+    halves = losses.tightness("contrastive_linear")(embeddings, labels)
+    halves = halves + losses.contrast("contrastive_linear")(embeddings, labels)
+    distances = (embeddings.unsqueeze(1) - embeddings).norm(dim=2)
+    between = -2 / 11 * distances[labels.unsqueeze(1) != labels].sum()
+    torch.testing.assert_close(halves, losses.tightness("contrastive")(embeddings, labels) + between, **EXACT)
+
+
+# M: lemma 1 without j = i, and for classes of any sizes
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.3, 1.0])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_outer_links_of_lemma_1_hold_for_classes_of_any_sizes(seed, temperature):
+    """Through T_center rather than T_contrast: only the middle link needs balanced classes."""
+    embeddings, labels, _, _ = draw(11, 3, 4, seed)
+    embeddings = torch.nn.functional.normalize(embeddings)
+    sizes = (labels.unsqueeze(1) == labels).sum(dim=1).double()
+    t_center = losses.tightness("center")(embeddings, labels)
+    t_snca = losses.tightness("snca")(embeddings, labels, temperature=temperature)
+    t_ms = losses.tightness("multi_similarity")(embeddings, labels, alpha=2.0, margin=0.5)
+    assert t_snca <= -sizes.log().mean() - 1 / temperature + 2 * t_center / (temperature * 11) + 1e-10
+    assert t_ms >= sizes.log().mean() / 2 + 0.5 - 1 + 2 * t_center / 11 - 1e-10
+    # And the middle one does not: T_contrast weighs a class by its size.
+    weighted = sum(
+        (labels == k).sum() * losses.tightness("center")(embeddings[labels == k], labels[labels == k])
+        for k in labels.unique()
+    )
+    torch.testing.assert_close(losses.tightness("contrastive")(embeddings, labels), 4 / 11 * weighted, **EXACT)
+
+
 # Losses that are others at some setting
 
 

@@ -37,6 +37,7 @@ def test_every_recipe_is_there():
         "proxy_anchor": 4,
         "sup_con": 2,
         "reality_check": 2 * (7 + 7 + 6),
+        "one_protocol": 4 * 15,
         "faces": 1,
     }
     assert len(set(CHOICES)) == len(CHOICES)
