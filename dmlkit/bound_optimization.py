@@ -39,7 +39,8 @@ def bound_optimizer(
             of $\max(1, |f(w_t)|)$.
 
     Returns:
-        The path $w_0 \dots w_T$, stacked in a new first dimension of steps + 1, and the values $f(w_t)$, (steps + 1,) in float64.
+        The path $w_0 \dots w_T$, stacked in a new first dimension of steps + 1, and the values $f(w_t)$, (steps + 1,)
+        in float64.
 
     Raises:
         TypeError: a start that is no floating-point tensor, or a number of steps that is not whole.
