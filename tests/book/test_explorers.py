@@ -203,13 +203,16 @@ MOVE_ALL = f"""async (root) => {{ {HANDS} {FAR}
     if (others.length) await redrawn(() => others.at(-1).click(), "a choice");
   }}
 }}"""
-CHOOSE_ALL = f"""async (root) => {{ {HANDS}
+# A preset that is where the explorer stands changes nothing: a slider moves away from it first.
+CHOOSE_ALL = f"""async (root) => {{ {HANDS} {FAR}
   for (const select of root.querySelectorAll("select"))
-    for (const option of select.querySelectorAll("option:not([hidden])"))
+    for (const option of select.querySelectorAll("option:not([hidden])")) {{
+      if (sliders.length) await slide(sliders[0], far(sliders[0]));
       await redrawn(() => {{
         select.value = option.value;
         select.dispatchEvent(new Event("change", {{ bubbles: true }}));
       }}, option.value);
+    }}
 }}"""
 CONTROLS = """root => [...root.querySelectorAll("input, select, button.handle")].map(
   (e) => [e.value, e.checked, e.getAttribute("aria-label"), e.getAttribute("aria-valuetext"), e.style.cssText])"""
