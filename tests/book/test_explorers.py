@@ -155,7 +155,7 @@ def test_mouse_and_finger_drag_handles_and_sliders(show):
             assert control.evaluate(says) != before, f"{before} does not follow the {by}"
 
 
-TIMED_MOVES = f"""async (root) => {{ {HANDS}
+TIMED_MOVES = f"""async (root) => {{ {HANDS} {FAR}
   const canvases = [...root.querySelectorAll("canvas")];
   const read = (canvas) => canvas.getContext("2d").getImageData(0, 0, 1, 1);
   const radios = [...root.querySelectorAll("input[type=radio], input[type=checkbox]")];
@@ -175,7 +175,8 @@ TIMED_MOVES = f"""async (root) => {{ {HANDS}
     }} else if (mover.matches(".handle")) {{
       drawn = await push(mover, ["ArrowUp", "ArrowLeft", "ArrowDown", "ArrowRight"][Math.floor(k / movers.length) % 4]);
     }} else {{
-      drawn = await slide(mover, ((k * 7) % 59) / 58);
+      const few = (mover.max - mover.min) / mover.step < 58;  // the next fraction may be the same place
+      drawn = await slide(mover, few ? far(mover) : ((k * 7) % 59) / 58);
     }}
     times.push(drawn.milliseconds + began);
   }}
