@@ -1,8 +1,7 @@
 """What must hold for every batch: symmetries of each loss, signs and ranges, and how values become one.
 
 Each loss gets at least CASES generated cases, a batch and a property each: 4 to 8 properties, 250 to 125 batches for
-each of them, and each property draws its own (`test_property` and `test_enough_cases` count them). Another setting of a
-loss and the terms of table 2, which are parts of losses, get a quarter of that.
+each of them, and each property draws its own (`test_property` and `test_enough_cases` count them).
 """
 
 import math
@@ -251,14 +250,9 @@ def properties_of(name):
     return [property for property, (_, holds) in PROPERTIES.items() if holds(ALL[name])]
 
 
-def cases_of(name):
-    """How many generated cases there must be: all for a loss, fewer for another setting of one and for its parts."""
-    return CASES // 4 if ", " in name or " of " in name else CASES
-
-
 def share(name):
     """How many batches each property of a loss draws."""
-    return -(-cases_of(name) // len(properties_of(name)))
+    return -(-CASES // len(properties_of(name)))
 
 
 @pytest.mark.parametrize(("name", "property"), [(name, property) for name in ALL for property in properties_of(name)])
@@ -277,13 +271,8 @@ def test_property(name, property):
 
 @pytest.mark.parametrize("name", ALL)
 def test_enough_cases(name):
-    assert len(properties_of(name)) * share(name) >= cases_of(name)
+    assert len(properties_of(name)) * share(name) >= CASES
     assert len(properties_of(name)) >= 4
-
-
-def test_every_loss_has_a_case_that_is_no_variant():
-    plain = {loss.function for name, loss in ALL.items() if cases_of(name) == CASES}
-    assert {loss.function for name, loss in ALL.items() if " of " not in name} == plain
 
 
 # what is no loss of (embeddings, labels)

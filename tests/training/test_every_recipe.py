@@ -7,15 +7,8 @@ import pytest
 from dmlkit.recipes import all_recipes, recipe
 from dmlkit.training import run
 
-# Under one protocol a loss is trained on every benchmark in the same way: all of them on one, one of them on all.
-CHOICES = [
-    choice
-    for choice in all_recipes()
-    if choice.recipe != "one_protocol" or choice.benchmark == "omniglot" or choice.arm == "SupCon"
-]
 
-
-@pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: f"{choice.name} on {choice.benchmark}")
+@pytest.mark.parametrize("choice", list(all_recipes()), ids=lambda choice: f"{choice.name} on {choice.benchmark}")
 def test_smoke(choice):
     config = recipe(choice.name, choice.benchmark, scale="smoke")
     record = run(config, progress=False, device="cpu")
