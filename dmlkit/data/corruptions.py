@@ -22,8 +22,6 @@ from typing import Any
 import PIL.Image
 import torch
 from torch import Tensor
-from torchvision import tv_tensors
-from torchvision.transforms.v2 import functional
 
 # Strengths for the severities 1 … 5. "ImageNet-C" is Hendrycks and Dietterich (2019), Benchmarking neural network
 # robustness to common corruptions and perturbations; imgaug is version 0.4, named for comparison with the paper.
@@ -151,6 +149,8 @@ def affine_shear(image: Tensor, severity: int, generator: torch.Generator) -> Te
 
     Args, Returns, Raises: as `gaussian_noise`; φ is `SEVERITIES["affine_shear"][severity - 1]` in degrees.
     """
+    from torchvision.transforms.v2 import functional  # slow to import
+
     degrees = _strength("affine_shear", severity)
 
     def corrupt(pixels: Tensor) -> Tensor:
@@ -320,6 +320,8 @@ class Corruption:
         if isinstance(image, PIL.Image.Image):
             if image.mode not in ("RGB", "L"):
                 raise ValueError(f"image must be a PIL image of mode RGB or L, found {image.mode}")
+            from torchvision.transforms.v2 import functional  # slow to import
+
             return functional.to_pil_image(self(functional.pil_to_tensor(image)))
         if not isinstance(image, Tensor):
             raise TypeError(f"image must be a PIL image or a torch.Tensor, found {type(image).__name__}")
@@ -327,12 +329,21 @@ class Corruption:
         if image.ndim == 3:
             return CORRUPTIONS[self.name](image, self.severity, self._generator(image))
         corrupted = torch.stack([self(one) for one in image])
-        return tv_tensors.wrap(corrupted, like=image) if isinstance(image, tv_tensors.TVTensor) else corrupted
+        return _wrapped_like(image, corrupted)
 
     def _generator(self, image: Tensor) -> torch.Generator:
         digest = hashlib.blake2b(f"{self.seed} {self.name} {tuple(image.shape)}".encode(), digest_size=8)
         digest.update(_levels(_pixels(image)).numpy().tobytes())
         return torch.Generator().manual_seed(int.from_bytes(digest.digest(), "little"))
+
+
+def _wrapped_like(image: Tensor, corrupted: Tensor) -> Tensor:
+    """`corrupted` as torchvision's kind of tensor where `image` is one."""
+    if type(image) is Tensor:
+        return corrupted
+    from torchvision import tv_tensors  # slow to import
+
+    return tv_tensors.wrap(corrupted, like=image) if isinstance(image, tv_tensors.TVTensor) else corrupted
 
 
 def _corrupted(image: Tensor, generator: torch.Generator, corrupt: Callable[[Tensor], Tensor]) -> Tensor:
@@ -347,7 +358,7 @@ def _corrupted(image: Tensor, generator: torch.Generator, corrupt: Callable[[Ten
     corrupted = torch.stack([corrupt(one) for one in images]).clamp(0, 1).reshape(image.shape)
     corrupted = _levels(corrupted) if image.dtype == torch.uint8 else corrupted.to(image.dtype)
     corrupted = corrupted.to(image.device)
-    return tv_tensors.wrap(corrupted, like=image) if isinstance(image, tv_tensors.TVTensor) else corrupted
+    return _wrapped_like(image, corrupted)
 
 
 def _pixels(image: Tensor) -> Tensor:

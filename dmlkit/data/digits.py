@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from dmlkit.checks import check_choice
 from dmlkit.data.split import ImageSplit
@@ -33,6 +31,9 @@ def digits(split: str = "zero_shot", *, seed: int = 0) -> ImageSplit:
 
     Used in the chapter "A first embedding".
     """
+    from sklearn.datasets import load_digits  # slow to import
+    from sklearn.model_selection import train_test_split
+
     check_choice("split", split, SPLITS)
     bunch = load_digits()
     images = torch.from_numpy((bunch.images / 16).astype(np.float32)).unsqueeze(1)

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import v2
 
 from dmlkit.checks import check_choice
 
@@ -179,6 +178,8 @@ def train_transform(
         >>> train_transform("proxy_anchor", size=24, channels=3)(image).shape
         torch.Size([3, 24, 24])
     """
+    from torchvision.transforms import v2  # slow to import
+
     found = recipe(name, data_set, size=size)
     steps = _mode(channels)
     if found.resize_train is not None:
@@ -206,6 +207,8 @@ def evaluation_transform(
 
     Args, Returns, Raises: as `train_transform`.
     """
+    from torchvision.transforms import v2  # slow to import
+
     found = recipe(name, data_set, size=size)
     steps = _mode(channels)
     if found.resize is not None:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torchvision import models as torchvision_models
 
 from dmlkit.checks import check_choice, check_number
 from dmlkit.data.errors import DataError
@@ -301,26 +300,28 @@ def _mobilenet_with_weights(folder: Path | None) -> nn.Sequential:
     return _mobilenet_maps(load_mobilenet_v2(path))
 
 
-def _of_torchvision(constructor: Callable[..., nn.Module], weights: str, num_maps: int) -> Backbone:
+def _torchvision_maps(name: str) -> nn.Sequential:
+    from torchvision import models  # slow to import
+
+    return _without_classifier(getattr(models, name))
+
+
+def _pretrained_torchvision_maps(name: str, folder: Path | None) -> nn.Sequential:
+    from torchvision import models  # slow to import
+
+    return _with_imagenet_weights(getattr(models, name), models.get_model_weights(name)["IMAGENET1K_V1"].url, folder)
+
+
+def _of_torchvision(name: str, num_maps: int) -> Backbone:
     """A backbone with the constructor and weights of torchvision."""
-    return Backbone(
-        partial(_without_classifier, constructor),
-        num_maps,
-        pretrained=partial(_with_imagenet_weights, constructor, weights),
-        any_channels=False,
-    )
+    maps, pretrained = partial(_torchvision_maps, name), partial(_pretrained_torchvision_maps, name)
+    return Backbone(maps, num_maps, pretrained=pretrained, any_channels=False)
 
 
 BACKBONES: dict[str, Backbone] = {
-    "resnet18": _of_torchvision(
-        torchvision_models.resnet18, torchvision_models.ResNet18_Weights.IMAGENET1K_V1.url, 512
-    ),
-    "resnet50": _of_torchvision(
-        torchvision_models.resnet50, torchvision_models.ResNet50_Weights.IMAGENET1K_V1.url, 2048
-    ),
-    "efficientnet_b0": _of_torchvision(
-        torchvision_models.efficientnet_b0, torchvision_models.EfficientNet_B0_Weights.IMAGENET1K_V1.url, 1280
-    ),
+    "resnet18": _of_torchvision("resnet18", 512),
+    "resnet50": _of_torchvision("resnet50", 2048),
+    "efficientnet_b0": _of_torchvision("efficientnet_b0", 1280),
     "mobilenet_v2_pack": Backbone(_mobilenet, EMBEDDING_DIM, UNIT, _mobilenet_with_weights, any_channels=False),
     "small_cnn": Backbone(small_cnn, 32),
     "tiny_cnn": Backbone(tiny_cnn, 32),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from torchvision.datasets import CIFAR10, CIFAR100, FashionMNIST, Omniglot
-
 from dmlkit.data.entry import Entry, Source
 from dmlkit.data.layouts import caltech, cifar, digits, fashion_mnist, omniglot
 from dmlkit.data.layouts.common import Count, Drawing
@@ -19,7 +17,13 @@ ENTRIES = (
         title="CIFAR-10",
         task="classification",
         counts={"train": Count(50_000, 10), "test": Count(10_000, 10)},
-        sources=(Source(CIFAR10.filename, url=CIFAR10.url, checksum=f"md5:{CIFAR10.tgz_md5}"),),
+        sources=(
+            Source(
+                "cifar-10-python.tar.gz",
+                url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+                checksum="md5:c58f30108f718f92721af3b95e74349a",
+            ),
+        ),
         read=cifar.read_cifar10,
         draw=cifar.draw_cifar10,
         licence="none stated, as far as is known; its authors ask to be cited",
@@ -31,7 +35,13 @@ ENTRIES = (
         title="CIFAR-100",
         task="classification",
         counts={"train": Count(50_000, 100), "test": Count(10_000, 100)},
-        sources=(Source(CIFAR100.filename, url=CIFAR100.url, checksum=f"md5:{CIFAR100.tgz_md5}"),),
+        sources=(
+            Source(
+                "cifar-100-python.tar.gz",
+                url="https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
+                checksum="md5:eb9058c3a382ffc7106e4002c42a8d85",
+            ),
+        ),
         read=cifar.read_cifar100,
         draw=cifar.draw_cifar100,
         licence="none stated, as far as is known; its authors ask to be cited",
@@ -47,13 +57,18 @@ ENTRIES = (
         sources=tuple(
             Source(
                 file,
-                url=FashionMNIST.mirrors[0] + file,
+                url=f"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/{file}",
                 checksum=f"md5:{md5}",
                 into=fashion_mnist.FOLDER,
                 unpack=False,
                 pack=f"fashion_mnist/{file}",
             )
-            for file, md5 in FashionMNIST.resources
+            for file, md5 in (
+                ("train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
+                ("train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe"),
+                ("t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79"),
+                ("t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310"),
+            )
         ),
         read=fashion_mnist.read,
         draw=fashion_mnist.draw,
@@ -115,11 +130,14 @@ ENTRIES = (
         sources=tuple(
             Source(
                 f"{part}.zip",
-                url=f"{Omniglot.download_url_prefix}/{part}.zip",
+                url=f"https://raw.githubusercontent.com/brendenlake/omniglot/master/python/{part}.zip",
                 checksum=f"md5:{md5}",
                 into=omniglot.FOLDER,
             )
-            for part, md5 in Omniglot.zips_md5.items()
+            for part, md5 in (
+                ("images_background", "68d2efa1b9178cc56df9314c21c6e718"),
+                ("images_evaluation", "6b91aef0f799c5bb55b94e3f2daec811"),
+            )
         ),
         read=omniglot.read,
         draw=omniglot.draw,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torchvision.datasets import FGVCAircraft
-
 from dmlkit.data.images import ImageSet
 from dmlkit.data.layouts.common import Count, Drawing, check_once, lines_of, one_after_another, reading, refuse
 
@@ -44,6 +42,8 @@ def _listed(root: Path, split: str, classes: list[str]) -> tuple[list[str], list
     Raises:
         DataError: its list is missing, or is not one of images and variants.
     """
+    from torchvision.datasets import FGVCAircraft  # slow to import
+
     path = _list(root, split)
     for line in lines_of(path):
         image, _, variant = line.partition(" ")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-
-from torchvision.datasets import Caltech101, Caltech256
+from typing import TYPE_CHECKING
 
 from dmlkit.data.download import check_file
 from dmlkit.data.errors import DataError
 from dmlkit.data.images import Files, ImageSet
 from dmlkit.data.layouts.common import Count, Drawing, folders_in, reading, refuse, split_by_name
 from dmlkit.data.unpack import unpack
+
+if TYPE_CHECKING:
+    from torchvision.datasets import VisionDataset
 
 FOLDER_101 = "caltech101/101_ObjectCategories"
 FOLDER_256 = "caltech256/256_ObjectCategories"
@@ -31,7 +33,7 @@ def _check_names(folder: Path, category: str, expected: list[str]) -> None:
         refuse(folder / category, f"its images must be numbered from 1 without a gap, but {' and '.join(found)}")
 
 
-def _split(root: Path, folder: str, listed: Caltech101 | Caltech256, files: list[str]) -> dict[str, ImageSet]:
+def _split(root: Path, folder: str, listed: VisionDataset, files: list[str]) -> dict[str, ImageSet]:
     """Check the names that torchvision made up, and split by them."""
     expected: list[list[str]] = [[] for _ in listed.categories]
     for label, file in zip(listed.y, files, strict=True):
@@ -49,6 +51,8 @@ def read_101(root: Path) -> dict[str, ImageSet]:
     Raises:
         DataError: a missing folder, or files of a class that are not numbered from 1 without a gap.
     """
+    from torchvision.datasets import Caltech101  # slow to import
+
     folder = root / FOLDER_101
     # torchvision says only that a list lacks something.
     if BACKGROUND not in folders_in(folder):
@@ -64,6 +68,8 @@ def read_256(root: Path) -> dict[str, ImageSet]:
     Raises:
         DataError: as `read_101`.
     """
+    from torchvision.datasets import Caltech256  # slow to import
+
     with reading(root / FOLDER_256):  # looked at first: torchvision makes the folder above
         listed = Caltech256(root)
     files = [f"{label + 1:03d}_{number:04d}.jpg" for label, number in zip(listed.y, listed.index, strict=True)]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import pickle
 import pickletools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torchvision.datasets import CIFAR10, CIFAR100
-from torchvision.datasets.utils import check_integrity
 
 from dmlkit.data.errors import DataError
 from dmlkit.data.images import ImageSet, Pixels
 from dmlkit.data.layouts.common import Count, Drawing, reading, refuse
+
+if TYPE_CHECKING:
+    from torchvision.datasets import CIFAR10
 
 _SIDE = 32
 # All that an array in a pickle calls; numpy renamed its own module in version 2.
@@ -43,6 +45,8 @@ def _check_batch(path: Path, md5: str) -> None:
     Raises:
         DataError: neither.
     """
+    from torchvision.datasets.utils import check_integrity  # slow to import
+
     if not path.is_file():
         raise DataError(f"{path} is missing: the data set cannot be read without it")
     if check_integrity(path, md5):
@@ -79,6 +83,8 @@ def read_cifar10(root: Path) -> dict[str, ImageSet]:
     Raises:
         DataError: a missing or damaged batch, a pickle that would run code, or a label without a class.
     """
+    from torchvision.datasets import CIFAR10
+
     return _read(root, CIFAR10)
 
 
@@ -88,6 +94,8 @@ def read_cifar100(root: Path) -> dict[str, ImageSet]:
     Raises:
         DataError: as `read_cifar10`.
     """
+    from torchvision.datasets import CIFAR100
+
     return _read(root, CIFAR100)
 
 
@@ -119,9 +127,13 @@ def _write(path: Path, content: dict) -> None:
 
 def draw_cifar10(root: Path, drawing: Drawing) -> dict[str, Count]:
     """A miniature in the layout of CIFAR-10."""
+    from torchvision.datasets import CIFAR10
+
     return _draw(root, drawing, CIFAR10, "labels")
 
 
 def draw_cifar100(root: Path, drawing: Drawing) -> dict[str, Count]:
     """A miniature in the layout of CIFAR-100."""
+    from torchvision.datasets import CIFAR100
+
     return _draw(root, drawing, CIFAR100, "fine_labels")

@@ -10,18 +10,30 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.datasets import FashionMNIST
-from torchvision.datasets.mnist import read_image_file, read_label_file
 
 from dmlkit.data.images import ImageSet, Pixels
 from dmlkit.data.layouts.common import Count, Drawing, reading, refuse
 
 FOLDER = "FashionMNIST/raw"
+CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 _PREFIXES = {"train": "train", "test": "t10k"}
 
 
 def _read_split(folder: Path, prefix: str) -> tuple[Tensor, Tensor]:
     """Pixels (N, H, W) and labels (N,)."""
+    from torchvision.datasets.mnist import read_image_file, read_label_file  # slow to import
+
     images, labels = folder / f"{prefix}-images-idx3-ubyte", folder / f"{prefix}-labels-idx1-ubyte"
     with reading(images):
         pixels = read_image_file(str(images))
@@ -29,8 +41,8 @@ def _read_split(folder: Path, prefix: str) -> tuple[Tensor, Tensor]:
         numbers = read_label_file(str(labels))
     if len(pixels) != len(numbers):
         refuse(labels, f"it has {len(numbers)} labels for {len(pixels)} images")
-    if len(numbers) and int(numbers.max()) >= len(FashionMNIST.classes):
-        refuse(labels, f"it has the label {int(numbers.max())}, not in 0 … {len(FashionMNIST.classes) - 1}")
+    if len(numbers) and int(numbers.max()) >= len(CLASSES):
+        refuse(labels, f"it has the label {int(numbers.max())}, not in 0 … {len(CLASSES) - 1}")
     return pixels, numbers
 
 
@@ -46,7 +58,7 @@ def read(root: Path) -> dict[str, ImageSet]:
         sizes = f"{tuple(train_pixels.shape[1:])} in training, {tuple(test_pixels.shape[1:])} in test"
         refuse(root / FOLDER, f"its images have different sizes, {sizes}")
     store = Pixels(torch.cat([train_pixels, test_pixels]))
-    images = ImageSet(store, torch.cat([train_labels, test_labels]), FashionMNIST.classes)
+    images = ImageSet(store, torch.cat([train_labels, test_labels]), CLASSES)
     trains = len(train_labels)
     return {"train": images.subset(range(trains)), "test": images.subset(range(trains, len(images)))}
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
-from torchvision.datasets import Flowers102
 
 from dmlkit.data.images import ImageSet
 from dmlkit.data.layouts.common import (
@@ -25,23 +23,23 @@ SPLITS = {"train": "trnid", "val": "valid", "test": "tstid"}
 NUM_CLASSES = 102
 
 
-class _Flowers(Flowers102):
-    # torchvision wants the official bytes. They are checked when they are taken; a miniature cannot have them.
-    _file_dict: ClassVar = {kind: (file, None) for kind, (file, _) in Flowers102._file_dict.items()}
-
-
 def read(root: Path) -> dict[str, ImageSet]:
     """The official split.
 
     Raises:
         DataError: a missing annotation file, or annotations that contradict each other.
     """
+    from torchvision.datasets import Flowers102  # slow to import
+
+    # torchvision wants the official bytes. They are checked when they are taken; a miniature cannot have them.
+    unchecked = {"_file_dict": {kind: (file, None) for kind, (file, _) in Flowers102._file_dict.items()}}
+    reader = type("Flowers102", (Flowers102,), unchecked)
     folder = root / FOLDER
     _check(folder / "imagelabels.mat", folder / "setid.mat")
     listed = {}
     for split in SPLITS:
         with reading(folder / "setid.mat"):
-            flowers = _Flowers(root, split, download=False)
+            flowers = reader(root, split, download=False)
         listed[split] = [path.relative_to(root).as_posix() for path in flowers._image_files], list(flowers._labels)
     # torchvision 0.21 does not know the names yet.
     classes = getattr(Flowers102, "classes", [f"flower {number}" for number in range(1, NUM_CLASSES + 1)])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torchvision.datasets import ImageFolder
-
 from dmlkit.data.images import Files, ImageSet
 from dmlkit.data.layouts.common import Count, Drawing, folders_in, reading, refuse
 
@@ -18,6 +16,8 @@ def read(root: Path) -> dict[str, ImageSet]:
     Raises:
         DataError: a missing folder, a class without an image, or other classes in test than in train.
     """
+    from torchvision.datasets import ImageFolder  # slow to import
+
     names, labels, ends, classes = [], [], [0], folders_in(root / "train")
     for split in _SPLITS:
         if folders_in(root / split) != classes:

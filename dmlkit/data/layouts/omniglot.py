@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from torchvision.datasets.utils import list_files
-
 from dmlkit.data.images import Files, ImageSet
 from dmlkit.data.layouts.common import Count, Drawing, folders_in, refuse
 
@@ -22,7 +20,7 @@ def _drawers(folder: Path) -> list[str]:
     Raises:
         DataError: a name of another form, of another character, or a drawer that is left out.
     """
-    files = sorted(list_files(folder, ".png"))
+    files = sorted(path.name for path in folder.iterdir() if path.name.endswith(".png") and path.is_file())
     parts = [_NAME.fullmatch(file) for file in files]
     if None in parts:
         refuse(folder, f"a file must be named NNNN_DD.png, found {files[parts.index(None)]}")

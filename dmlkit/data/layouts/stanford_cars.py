@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from torchvision.datasets import StanfordCars
 
 from dmlkit.data.images import Files, ImageSet
 from dmlkit.data.layouts.common import (
@@ -68,6 +67,8 @@ def read(root: Path) -> dict[str, ImageSet]:
     Raises:
         DataError: a missing annotation file, or annotations that contradict each other.
     """
+    from torchvision.datasets import StanfordCars  # slow to import
+
     folder = root / FOLDER
     classes = class_names(folder / "devkit" / "cars_meta.mat")
     listed = {split: annotations(folder / file, "fname", classes) for split, file in ANNOTATIONS.items()}
