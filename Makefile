@@ -15,8 +15,9 @@ BOOK := _build/html/index.html
 
 .PHONY: book test test-book test-packs bench serve lint format address constraints clean
 
+# One thread: the chapters' networks are small, and on a busy machine threads that wait for each other take minutes.
 book: $(VENV)/.book
-	$(BIN)/jupyter-book build . -W --keep-going
+	OMP_NUM_THREADS=1 $(BIN)/jupyter-book build . -W --keep-going
 	@echo "The book is ready: open $(CURDIR)/$(BOOK)"
 
 test: $(VENV)/.dev

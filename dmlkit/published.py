@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,7 +20,7 @@ class Published:
         method: as printed.
         setting: backbone, distance, group: what one must know to compare.
         measure: as in `RunRecord.metrics`: "top-1", "R@1", "MAP@R" …
-        value: in [0, 1].
+        value: in [0, 1]; of "AvgDTP", which is a distance, any number from 0 on.
         interval: half-width of the printed 95 % interval, or None.
         recipe: the recipe whose full run answers this number, as in `Config.recipe`, or None.
     """
@@ -35,6 +36,7 @@ class Published:
     recipe: str | None
 
 
+_DISTANCES = ("AvgDTP",)
 COLUMNS = tuple(column.name for column in fields(Published))
 
 
@@ -84,18 +86,19 @@ def _row(cells: Mapping[str, str], where: str) -> Published:
     return Published(
         **{
             **cells,
-            "value": _share(cells["value"], "value", where),
-            "interval": _share(cells["interval"], "interval", where) if cells["interval"] else None,
+            "value": _number(cells["value"], "value", where, most=math.inf if cells["measure"] in _DISTANCES else 1),
+            "interval": _number(cells["interval"], "interval", where) if cells["interval"] else None,
             "recipe": cells["recipe"] or None,
         }
     )
 
 
-def _share(text: str, name: str, where: str) -> float:
+def _number(text: str, name: str, where: str, most: float = 1) -> float:
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value <= 1:
-        raise ValueError(f"{where}: {name} must be a number in [0, 1], found {text!r}")
+    if not (0 <= value <= most and math.isfinite(value)):
+        expected = "a number in [0, 1]" if most == 1 else "a distance, at least 0"
+        raise ValueError(f"{where}: {name} must be {expected}, found {text!r}")
     return value

@@ -35,6 +35,10 @@ class RunRecord:
         best: of the best epoch: its number, on which split it was chosen, and its metrics on the test split.
         code: commit of the repository that ran, and whether its files were changed.
         speed: training images a second, and the peak of memory in MB.
+        points: of the last epoch, for a picture: split → what `pack_points` made of its embeddings; read them with
+            `points_of`. Empty unless the evaluation asked for "points".
+        stopped: why the run ended before its last epoch, e.g. that its loss was no longer finite; such a run has curves
+            and no metrics. "" for one that was finished.
     """
 
     name: str
@@ -49,6 +53,8 @@ class RunRecord:
     best: dict[str, Any] = field(default_factory=dict)
     code: dict[str, Any] = field(default_factory=dict)
     speed: dict[str, float] = field(default_factory=dict)
+    points: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stopped: str = ""
 
     def save(self, path: str | Path) -> Path:
         """Write the record as JSON, atomically: a reader sees the old file or the whole new one, never half of it.
@@ -83,10 +89,60 @@ class RunRecord:
             record = cls(**json.loads(Path(path).read_text(encoding="utf-8")))
         except (ValueError, TypeError) as error:  # not UTF-8, not JSON; not an object, other fields
             raise ValueError(f"{path} is not a run record: {error}") from error
-        for name in ("config", "data", "metrics", "best"):
+        for name in ("config", "data", "metrics", "best", "points"):
             if not isinstance(getattr(record, name), dict):
                 raise ValueError(f"{path} is not a run record: {name} is no object")
         return record
+
+    def points_of(self, split: str) -> tuple[list[list[float]], list[int]]:
+        """Kept embeddings of a split and their labels.
+
+        Args:
+            split: "train", "test" or "proxies", which carry the number of their class.
+
+        Returns:
+            N rows of d numbers, and N labels.
+
+        Raises:
+            ValueError: the run kept none of them.
+
+        Example:
+            >>> kept = {"test": pack_points([[0.5, -1.0], [2.0, 0.0]], [3, 7])}
+            >>> RunRecord("a run", 0, {}, {}, {}, "cpu", points=kept).points_of("test")
+            ([[0.5, -1.0], [2.0, 0.0]], [3, 7])
+        """
+        if split not in self.points:
+            kept = ", ".join(self.points) or "no points"
+            raise ValueError(f"split must be one of which the run kept points, found {split!r}: it kept {kept}")
+        labels, axes = self.points[split]["labels"], self.points[split]["axes"]
+        columns = [[float(number) for number in axis.split()] for axis in axes]
+        return [list(row) for row in zip(*columns, strict=True)], [int(label) for label in labels.split()]
+
+
+def pack_points(rows: Iterable[Iterable[float]], labels: Iterable[int]) -> dict[str, Any]:
+    """Points as JSON holds them in little room: a line of text for each axis, numbers to four significant digits.
+
+    Args:
+        rows: N rows of d numbers.
+        labels: N integers.
+
+    Returns:
+        {"labels": "3 7 …", "axes": ["0.5 2 …", …]}.
+
+    Raises:
+        ValueError: rows of different lengths, or not one label a row.
+
+    Example:
+        >>> pack_points([[0.123456, -1.0], [2.0, 0.0]], [3, 7])
+        {'labels': '3 7', 'axes': ['0.1235 2', '-1 0']}
+    """
+    rows, labels = [list(row) for row in rows], list(labels)
+    if len(rows) != len(labels):
+        raise ValueError(f"labels must hold one integer a row, found {len(labels)} for {len(rows)} rows")
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError("rows must all have the same length, found several lengths")
+    axes = [" ".join(f"{number:.4g}" for number in axis) for axis in zip(*rows, strict=True)]
+    return {"labels": " ".join(str(int(label)) for label in labels), "axes": axes}
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ def test_sizes(tables):
         ("warped softmax", "I", "cub200"): 78,
         ("warped softmax", "I", "cars196"): 72,
         ("warped softmax", "I", "sop"): 77,
+        ("warped softmax", "III", "cub200"): 12 * 3,
         ("warped softmax", "IV", "cub200"): 10 * 4,
         ("warped softmax", "V", "ms1mv2"): 7 * 5,
         ("warped softmax", "VI", "cub200"): 7 * 9,
@@ -99,6 +100,8 @@ def test_a_number_of_each_table():
     assert number(rows, "sop", "Lifted Structure", "R@10") == 0.798
     assert number(rows, "cars196", "Warped-Softmax", "NMI", "large") == 0.790
     assert number(rows, "cub200", "HIST", "R@1 under cutout") == 0.645
+    assert number(rows, "cub200", "(Eq. 4)", "AvgDTP", "Function") == 12.88
+    assert number(rows, "cub200", "row 12 (label lost)", "NMI", "Eq. 7") == 0.685
     assert number(rows, "ms1mv2", "Warped-Softmax", "cplfw accuracy") == 0.9325
     unstable = [row for row in rows if row.interval is not None and row.interval > 0.09]
     assert [(row.benchmark, row.method, row.measure, row.interval) for row in unstable] == [
@@ -132,6 +135,32 @@ def test_warped_beats_proxy_nca_in_24_of_27():
     ours = {(r.benchmark, r.setting, r.measure): r.value for r in rows if r.method == "Warped-Softmax"}
     assert len(ours) == len(theirs) == 27
     assert sum(ours[key] > theirs[key] for key in ours) == 24
+
+
+def test_functions_as_the_text_says():
+    """Section IV-E: Eq. 4 is "the most optimal vanilla choice", the warp with the smallest DTP is better still."""
+    rows = [row for row in read_published(TABLES) if row.table == "III"]
+    assert {row.benchmark for row in rows} == {"cub200"} and {row.recipe for row in rows} == {None}
+    groups = {}
+    for row in rows:
+        groups.setdefault(row.setting, {}).setdefault(row.method, {})[row.measure] = row.value
+    functions, warps = groups["Function Comparisons"], groups["Eq. 7 Warp Comparisons"]
+    assert (len(functions), len(warps)) == (9, 3)
+    assert max(functions, key=lambda method: functions[method]["R@1"]) == "(Eq. 4)"
+    # Larger distances, worse retrieval, in the group of warps; its best is the best of all.
+    by_distance = sorted(warps.values(), key=lambda found: found["AvgDTP"])
+    recalls = [found["R@1"] for found in by_distance]
+    assert recalls == sorted(recalls, reverse=True)
+    assert recalls[0] == max(found["R@1"] for group in groups.values() for found in group.values())
+    # "Note the high DTP values" of the two functions that drive outward everywhere: two rows stand far above all others.
+    far = sorted(found["AvgDTP"] for found in functions.values())
+    assert far[-2:] == [84.80, 93.72] and far[-3] == 17.20
+
+
+def test_labels_that_are_lost_are_not_guessed():
+    """The text has two labels of twelve; which function the others are, nobody can read any more."""
+    methods = {row.method for row in read_published(TABLES) if row.table == "III"}
+    assert {method for method in methods if "label lost" not in method} == {"Pretrained (ImageNet)", "(Eq. 4)"}
 
 
 def test_robustness_as_the_text_says():
@@ -249,6 +278,15 @@ def test_filters(tmp_path):
 def test_broken_tables(tmp_path, lines, said):
     with pytest.raises(ValueError, match=said):
         read_published(write(tmp_path / "a.csv", *lines))
+
+
+def test_a_distance_has_no_upper_end(tmp_path):
+    row = ROW.replace("R@1,0.726", "AvgDTP,93.72")
+    assert read_published(write(tmp_path / "a.csv", HEAD, row))[0].value == 93.72
+    for wrong in ("-1", "inf", "nan", "far", ""):
+        path = write(tmp_path / "b.csv", HEAD, row.replace("93.72", wrong))
+        with pytest.raises(ValueError, match=f"line 2: value must be a distance, at least 0, found '{wrong}'"):
+            read_published(path)
 
 
 def test_no_table_at_all(tmp_path):

@@ -3,11 +3,12 @@
 import json
 import math
 import os
+import random
 
 import pytest
 from scipy import stats
 
-from dmlkit.records import Estimate, RunRecord, estimate, markdown_table, summarise
+from dmlkit.records import Estimate, RunRecord, estimate, markdown_table, pack_points, summarise
 
 
 def record(name="warped softmax", seed=0, **metrics):
@@ -140,6 +141,39 @@ def test_file_that_is_no_text(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="run.json is not a run record"):
         RunRecord.load(path)
+
+
+def test_a_record_from_before_points_were_kept(tmp_path):
+    old = vars(record(score=1.0)).copy()
+    del old["points"]
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(old))
+    assert RunRecord.load(path) == record(score=1.0)
+    with pytest.raises(ValueError, match="points, found 'test': it kept no points"):
+        RunRecord.load(path).points_of("test")
+
+
+def test_points_come_back_to_four_digits(tmp_path):
+    generator = random.Random(0)
+    rows = [[generator.gauss(0, 20), generator.gauss(0, 1e-3)] for _ in range(1000)]
+    labels = [generator.randrange(10) for _ in rows]
+    kept = record(score=1.0)
+    kept.points = {"train": pack_points(rows, labels), "test": pack_points(iter(rows), iter(labels))}
+    path = kept.save(tmp_path / "run.json")
+    assert path.stat().st_size < 40_000
+    found, names = RunRecord.load(path).points_of("test")
+    assert names == labels
+    assert all(one == pytest.approx(other, rel=5.1e-4) for one, other in zip(found, rows, strict=True))
+    with pytest.raises(ValueError, match="points, found 'query': it kept train, test"):
+        kept.points_of("query")
+
+
+def test_points_that_do_not_fit():
+    with pytest.raises(ValueError, match="labels must hold one integer a row, found 1 for 2 rows"):
+        pack_points([[1.0], [2.0]], [0])
+    with pytest.raises(ValueError, match="rows must all have the same length"):
+        pack_points([[1.0], [2.0, 3.0]], [0, 1])
+    assert pack_points([], []) == {"labels": "", "axes": []}
 
 
 def test_missing_file(tmp_path):

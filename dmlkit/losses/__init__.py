@@ -12,6 +12,7 @@
 - `fitted_pce`      PCE with a classifier that learns beside it
 - `decomposition`   tightness and contrast: paper M's table 2
 - `warped`          softmax over Euclidean distances to proxies, plain and warped
+- `distance_functions`  what that softmax can put on a distance, by name
 - `combined`        a weighted sum of losses
 
 Every function takes (embeddings, labels, parameters …) and `reduction="none" | "mean" | "sum"`; the module of the same
@@ -22,6 +23,7 @@ precision is computed in float32.
 from dmlkit.losses.classification import CrossEntropy, LinearCrossEntropy, cross_entropy, linear_cross_entropy
 from dmlkit.losses.combined import WeightedSum
 from dmlkit.losses.decomposition import contrast, tightness
+from dmlkit.losses.distance_functions import distance_function, distance_slope
 from dmlkit.losses.fitted_pce import FittedPairwiseCrossEntropy, fitted_pairwise_cross_entropy
 from dmlkit.losses.hypergraph import Hist, hist, hist_distances, hist_distribution, hist_incidence
 from dmlkit.losses.margins import (
@@ -117,6 +119,8 @@ __all__ = [
     "contrastive",
     "cos_face",
     "cross_entropy",
+    "distance_function",
+    "distance_slope",
     "effective_warp",
     "euclidean_softmax",
     "fitted_pairwise_cross_entropy",

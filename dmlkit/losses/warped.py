@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from dmlkit.checks import check_number
+from dmlkit.checks import check_choice, check_number
 from dmlkit.geometry import euclidean_distances, full_precision
 from dmlkit.losses._common import ProxyLoss, check_proxies, reduce_anchors, without_autocast
+from dmlkit.losses.distance_functions import DISTANCE_FUNCTIONS, distance_function
 
 
 def _check_warp(alpha: float, beta: float, r: float, margin: float) -> None:
@@ -135,7 +137,7 @@ def warped_softmax(
         labels,
         proxies,
         f_own=partial(warp, alpha=alpha, beta=beta, r=r, margin=margin),
-        f_other=_identity,
+        f_other="identity",
         scale=scale,
         reduction=reduction,
     )
@@ -170,12 +172,8 @@ def euclidean_softmax(
     Explained in the chapter "A landscape you can move".
     """
     return monotone_softmax(
-        embeddings, labels, proxies, f_own=_identity, f_other=_identity, scale=scale, reduction=reduction
+        embeddings, labels, proxies, f_own="identity", f_other="identity", scale=scale, reduction=reduction
     )
-
-
-def _identity(distances: Tensor) -> Tensor:
-    return distances
 
 
 @without_autocast
@@ -184,8 +182,8 @@ def monotone_softmax(
     labels: Tensor,
     proxies: Tensor,
     *,
-    f_own: Callable[[Tensor], Tensor],
-    f_other: Callable[[Tensor], Tensor],
+    f_own: str | Callable[[Tensor], Tensor],
+    f_other: str | Callable[[Tensor], Tensor],
     scale: float = 1.0,
     reduction: str = "mean",
 ) -> Tensor:
@@ -202,8 +200,9 @@ def monotone_softmax(
         embeddings: (N, d), not normalised.
         labels: (N,) integers in 0 … C − 1.
         proxies: (C, d), C ≥ 2, not normalised.
-        f_own: $f_y$, called with (N, 1) distances to the own proxies; it must keep their shape.
-        f_other: $f_j$, called with the (N, C) distances to all proxies; the own ones are then replaced.
+        f_own: $f_y$, called with (N, 1) distances to the own proxies; it must keep their shape. Or a name of
+            `distance_function`, as a config has it.
+        f_other: $f_j$, likewise, called with the (N, C) distances to all proxies; the own ones are then replaced.
         scale: T > 0, an inverse temperature; 1 as in the equation.
         reduction: "none", "mean" or "sum" over the rows.
 
@@ -211,7 +210,8 @@ def monotone_softmax(
         A scalar, or (N,) for "none"; in nats.
 
     Raises:
-        TypeError, ValueError: a wrong dtype, shape, label or option, an empty batch, or a function that changes shapes.
+        TypeError, ValueError: a wrong dtype, shape, label or option, an empty batch, a function that changes shapes, or
+            an unknown name of one.
 
     Example:
         >>> row, proxies = torch.tensor([[1.0]]), torch.tensor([[0.0], [3.0]])  # log(1 + e^(1 − 4))
@@ -222,6 +222,7 @@ def monotone_softmax(
     """
     check_proxies(embeddings, labels, proxies)
     check_number("scale", scale, above=0)
+    f_own, f_other = _function(f_own, "f_own"), _function(f_other, "f_other")
     if len(proxies) < 2:
         raise ValueError("proxies must hold at least two rows: with one class there is nothing to tell apart")
     x = full_precision(embeddings)
@@ -234,9 +235,16 @@ def monotone_softmax(
     return reduce_anchors(-log_p.gather(1, own).squeeze(1), reduction)
 
 
+def _function(given: str | Callable[[Tensor], Tensor], name: str) -> Callable[[Tensor], Tensor]:
+    if isinstance(given, str):
+        check_choice(name, given, DISTANCE_FUNCTIONS)
+        return distance_function(given)
+    if not callable(given):
+        raise TypeError(f"{name} must be a function of distances or the name of one, found {type(given).__name__}")
+    return given
+
+
 def _same_shape(function: Callable[[Tensor], Tensor], name: str, distances: Tensor) -> Tensor:
-    if not callable(function):
-        raise TypeError(f"{name} must be a function of distances, found {type(function).__name__}")
     value = function(distances)
     if not isinstance(value, Tensor):
         raise TypeError(f"{name} must return a torch.Tensor, found {type(value).__name__}")
@@ -256,3 +264,9 @@ class WarpedSoftmax(ProxyLoss, function=warped_softmax):
 
 class MonotoneSoftmax(ProxyLoss, function=monotone_softmax):
     """`monotone_softmax` as a module over (embeddings, labels) that holds the proxies."""
+
+    def __init__(self, num_classes: int, embedding_dim: int, **options: Any) -> None:
+        super().__init__(num_classes, embedding_dim, **options)
+        # A config's wrong name is refused before any data is opened, not in the first step.
+        _function(self.f_own, "f_own")
+        _function(self.f_other, "f_other")

@@ -8,7 +8,9 @@
 - `warped`              the warped softmax in two phases, and the Euclidean softmax
 - `baselines`           Proxy-NCA++, Proxy-Anchor, SupCon with its linear probe
 - `reality_check`       many losses under one protocol
+- `function_ablation`   one softmax over distances, several functions on them
 - `one_protocol`        the book's own: many losses, all else being equal
+- `fashion_toy`         the warped softmax and the Euclidean one on clothes, in two dimensions
 - `faces`               the warped softmax on faces
 - `scales`              every recipe in seconds, in minutes, or as the paper has it
 
@@ -24,6 +26,8 @@ from typing import Any, NamedTuple
 
 from dmlkit.recipes import baselines as _baselines
 from dmlkit.recipes import faces as _faces
+from dmlkit.recipes import fashion_toy as _fashion_toy
+from dmlkit.recipes import function_ablation as _function_ablation
 from dmlkit.recipes import mutual_information as _mutual_information
 from dmlkit.recipes import one_protocol as _one_protocol
 from dmlkit.recipes import pairwise_ce as _pairwise_ce
@@ -34,6 +38,8 @@ from dmlkit.recipes.baselines import proxy_anchor, proxy_nca_plus_plus, sup_con
 from dmlkit.recipes.changes import changed
 from dmlkit.recipes.config import Config
 from dmlkit.recipes.faces import faces
+from dmlkit.recipes.fashion_toy import fashion_toy
+from dmlkit.recipes.function_ablation import function_ablation
 from dmlkit.recipes.mutual_information import cross_entropy
 from dmlkit.recipes.names import look_up
 from dmlkit.recipes.one_protocol import one_protocol
@@ -54,6 +60,8 @@ RECIPES: dict[str, Callable[..., Config]] = {
     "sup_con": sup_con,
     "reality_check": reality_check,
     "one_protocol": one_protocol,
+    "function_ablation": function_ablation,
+    "fashion_toy": fashion_toy,
     "faces": faces,
 }
 
@@ -68,6 +76,8 @@ _BENCHMARKS: dict[str, Iterable[str]] = {
     "sup_con": _baselines.SUP_CON_BENCHMARKS,
     "reality_check": _reality_check.BENCHMARKS,
     "one_protocol": _one_protocol.BENCHMARKS,
+    "function_ablation": _function_ablation.BENCHMARKS,
+    "fashion_toy": _fashion_toy.BENCHMARKS,
     "faces": _faces.BENCHMARKS,
 }
 
@@ -126,12 +136,16 @@ def arms(name: str, benchmark: str) -> dict[str, dict[str, Any]]:
         return {arm: {"arm": arm} for arm in _silhouette.ARMS}
     if name == "pairwise_cross_entropy":
         return {arm: {"arm": arm} for arm in _pairwise_ce.ARMS}
+    if name == "fashion_toy":
+        return {arm: {"arm": arm} for arm in _fashion_toy.ARMS}
     if name == "reality_check":
         rows = _reality_check.BENCHMARKS[benchmark]
         plain = {row: {"loss_name": row} for row in rows}
         return plain | {f"{row}/complete": {"loss_name": row, "complete": True} for row in rows}
     if name == "one_protocol":
         return {loss: {"loss_name": loss} for loss in _one_protocol.LOSSES}
+    if name == "function_ablation":
+        return {arm: {"arm": arm} for arm in _function_ablation.ARMS}
     if name == "cross_entropy":
         return {"": {}, "euclidean": {"distance": "euclidean"}}
     if name in ("warped_softmax", "euclidean_softmax"):
@@ -196,6 +210,8 @@ __all__ = [
     "cross_entropy",
     "euclidean_softmax",
     "faces",
+    "fashion_toy",
+    "function_ablation",
     "one_protocol",
     "pairwise_cross_entropy",
     "proxy_anchor",

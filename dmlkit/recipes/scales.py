@@ -65,6 +65,7 @@ _KINDS = {
     "cifar100": "thumbnails",
     "fashion-mnist": "grey thumbnails",
     "omniglot": "grey thumbnails",
+    "omniglot-rezipped": "grey thumbnails",
 }
 # A miniature has few images: Recall@K needs more than K.
 _LARGEST_K_OF_SMOKE = 8

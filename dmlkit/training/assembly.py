@@ -19,7 +19,7 @@ from dmlkit.data.benchmark import Benchmark
 from dmlkit.data.images import ImageSet, Pairs
 from dmlkit.data.transforms import evaluation_transform
 from dmlkit.recipes.config import Config, LossTerm
-from dmlkit.training.evaluation import MEASURES, names_of
+from dmlkit.training.evaluation import MEASURES, names_of, proxies_of
 from dmlkit.training.optimization import OPTIMIZERS, SCHEDULES
 
 
@@ -33,6 +33,7 @@ class Data:
         train: without a transform, which the batches bring.
         validation: what was held out of training, with the evaluation transform; None where nothing was.
         test: "test", or "query" and "gallery".
+        seen: the images of `train` with the evaluation transform.
         pairs: data set → its pairs, for verification.
     """
 
@@ -41,6 +42,7 @@ class Data:
     train: ImageSet
     validation: ImageSet | None
     test: Mapping[str, ImageSet]
+    seen: ImageSet
     pairs: Mapping[str, Pairs]
 
     @property
@@ -62,7 +64,9 @@ def check_settings(config: Config) -> None:
     named = set()
     for measure in config.evaluation.measures:
         check_choice("measure", measure, MEASURES)
-        named |= set(names_of(measure, config.evaluation.ks))
+        # The best epoch is that of the largest number, and these are no better for being large.
+        if measure not in ("spread", "proxy_distance"):
+            named |= set(names_of(measure, config.evaluation.ks))
     if config.evaluation.best_by is not None:
         check_choice("best_by", config.evaluation.best_by, tuple(sorted(named)))
     terms = config.loss
@@ -71,7 +75,13 @@ def check_settings(config: Config) -> None:
         check_choice("schedule", phase.schedule.name, SCHEDULES)
         terms = terms if phase.terms is None else phase.terms
         with torch.random.fork_rng(devices=[]):  # two classes of two columns have the same options as many
-            set_options(build_loss(terms, 2, {"embeddings": 2, "features": 2}), config, number, phase.epochs)
+            loss = build_loss(terms, 2, {"embeddings": 2, "features": 2})
+            set_options(loss, config, number, phase.epochs)
+    if "proxy_distance" in config.evaluation.measures:
+        proxies_of(loss.losses)
+    width = config.network.embedding_dim
+    if "points" in config.evaluation.measures and (width is None or width > 3):
+        raise ValueError(f"embedding_dim must be at most 3 for points, which a picture is to show, found {width}")
 
 
 def open_data(config: Config, root: str | Path | None = None) -> Data:
@@ -102,6 +112,7 @@ def open_data(config: Config, root: str | Path | None = None) -> Data:
         train,
         None if validation is None else validation.with_transform(reading),
         test,
+        train.with_transform(reading),
         pairs,
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -14,21 +15,41 @@ from dmlkit.data.loading import loader
 from dmlkit.data.samplers import Sequential
 from dmlkit.geometry import euclidean_distances, unit_rows
 from dmlkit.recipes.config import Evaluation
+from dmlkit.records import pack_points
 from dmlkit.training.distributed import gather_rows_to_all, rank, world_size
 
 if TYPE_CHECKING:
     from dmlkit.training.assembly import Data
 
-MEASURES = ("accuracy", "retrieval", "clustering", "silhouette")
+MEASURES = (
+    "accuracy",
+    "train_accuracy",
+    "retrieval",
+    "clustering",
+    "silhouette",
+    "spread",
+    "proxy_distance",
+    "points",
+)
+# Measures of the training images as they are read in evaluation; the others are of the test split.
+_OF_TRAINING = ("train_accuracy", "proxy_distance")
+# Losses whose proxies are points among the embeddings, so that a distance between the two has a meaning.
+_AMONG_EMBEDDINGS = (losses.EuclideanSoftmax, losses.WarpedSoftmax, losses.MonotoneSoftmax, losses.Center)
+# Of each split: enough to see ten clusters, few enough for a record of some tens of kilobytes.
+POINTS = 1000
 
 
 def names_of(measure: str, ks: Sequence[int]) -> tuple[str, ...]:
-    """The numbers that a measure gives, by their names in a record."""
+    """The numbers that a measure gives, by their names in a record; "points" gives none."""
     return {
         "accuracy": ("top-1", "top-5"),
+        "train_accuracy": ("train top-1",),
         "retrieval": (*(f"R@{k}" for k in ks), "P@1", "R-Precision", "MAP@R"),
         "clustering": ("NMI", "NMI (geometric)", "AMI"),
         "silhouette": ("silhouette",),
+        "spread": ("intra", "inter", "ratio"),
+        "proxy_distance": ("AvgDTP",),
+        "points": (),
     }[measure]
 
 
@@ -92,9 +113,26 @@ def class_scores(term: nn.Module, rows: Tensor) -> Tensor:
     proxies = next((p for p in term.parameters() if p.ndim == 2), None)
     if proxies is None:
         raise ValueError(f"accuracy needs a loss with a classifier or proxies, found {type(term).__name__}")
-    if isinstance(term, (losses.EuclideanSoftmax, losses.WarpedSoftmax, losses.Center)):
+    if isinstance(term, _AMONG_EMBEDDINGS):
         return -euclidean_distances(rows, proxies)
     return unit_rows(rows) @ unit_rows(proxies).T
+
+
+def proxies_of(terms: Mapping[str, nn.Module]) -> tuple[str, Tensor]:
+    """The first loss whose proxies are points among the embeddings: its name and its (C, d) proxies.
+
+    Args:
+        terms: the losses by name.
+
+    Raises:
+        ValueError: none of them holds such proxies. Those of cosine losses are directions, as the embeddings are
+            there: the distance of two would change with lengths that the loss does not know.
+    """
+    for name, term in terms.items():
+        if isinstance(term, _AMONG_EMBEDDINGS):
+            return name, next(term.parameters()).detach()
+    known = ", ".join(kind.__name__ for kind in _AMONG_EMBEDDINGS)
+    raise ValueError(f"proxy_distance needs a loss that holds proxies ({known}), found {', '.join(terms)}")
 
 
 @torch.no_grad()
@@ -104,6 +142,8 @@ def measure(
     taps: Mapping[str, str],
     splits: Mapping[str, ImageSet],
     how: Evaluation,
+    *,
+    train: ImageSet | None = None,
     **reading,
 ) -> dict[str, float]:
     """All measures of a config on its test split, or on query and gallery.
@@ -114,13 +154,15 @@ def measure(
         taps: what each of them reads.
         splits: "test", or "query" and "gallery".
         how: the config's evaluation.
+        train: the training images with an evaluation transform, for "train_accuracy" and "proxy_distance".
         **reading: as `embed_images`.
 
     Returns:
         Name → number: "top-1", "R@1", "MAP@R", "NMI", "silhouette" …
 
     Raises:
-        ValueError: accuracy of losses that know no classes.
+        ValueError: accuracy of losses that know no classes, a distance to proxies that are not there, or a measure of
+            training images that were not given.
     """
     found: dict[str, float] = {}
     gallery_name = "gallery" if "gallery" in splits else "test"
@@ -128,12 +170,13 @@ def measure(
     features, rows = embed_images(network, gallery, **reading)
     labels = gallery.labels.to(rows.device)
     if "accuracy" in how.measures:
-        scored = [name for name, term in terms.items() if any(p.ndim == 2 for p in term.parameters())]
-        if not scored:
-            raise ValueError(f"accuracy needs a loss with a classifier or proxies, found {', '.join(terms)}")
-        scores = class_scores(terms[scored[0]], features if taps[scored[0]] == "features" else rows)
+        scores = _scores(terms, taps, features, rows)
         ks = (1, 5) if scores.shape[1] > 5 else (1,)
         found |= {f"top-{k}": value for k, value in metrics.top_k_accuracy(scores, labels, ks=ks).items()}
+    if any(name in how.measures for name in _OF_TRAINING):
+        if train is None:
+            raise ValueError("train must be the training images for train_accuracy and proxy_distance, found None")
+        found |= _of_training(network, terms, taps, train, how, **reading)
     if "retrieval" in how.measures:
         asked = {}
         if gallery_name == "gallery":
@@ -147,6 +190,73 @@ def measure(
         found |= {"NMI": clusters.nmi, "NMI (geometric)": clusters.nmi_geometric, "AMI": clusters.ami}
     if "silhouette" in how.measures:
         found["silhouette"] = metrics.silhouette_score(rows, labels, distance=how.distance)
+    if "spread" in how.measures:
+        apart = metrics.class_distances(rows, labels, distance=how.distance)
+        # All rows in one point: no record can hold NaN, and 1 is what labels that mean nothing give.
+        ratio = apart.ratio if math.isfinite(apart.ratio) else 1.0
+        found |= {"intra": apart.intra, "inter": apart.inter, "ratio": ratio}
+    return found
+
+
+def _scores(terms: Mapping[str, nn.Module], taps: Mapping[str, str], features: Tensor, rows: Tensor) -> Tensor:
+    """`class_scores` of the first loss that knows classes, by what it reads."""
+    scored = [name for name, term in terms.items() if any(p.ndim == 2 for p in term.parameters())]
+    if not scored:
+        raise ValueError(f"accuracy needs a loss with a classifier or proxies, found {', '.join(terms)}")
+    return class_scores(terms[scored[0]], features if taps[scored[0]] == "features" else rows)
+
+
+def _of_training(
+    network: nn.Module,
+    terms: Mapping[str, nn.Module],
+    taps: Mapping[str, str],
+    train: ImageSet,
+    how: Evaluation,
+    **reading,
+) -> dict[str, float]:
+    """Measures of the training images, which are embedded once for all of them."""
+    found: dict[str, float] = {}
+    features, rows = embed_images(network, train, **reading)
+    labels = train.labels.to(rows.device)
+    if "train_accuracy" in how.measures:
+        scores = _scores(terms, taps, features, rows)
+        found["train top-1"] = metrics.top_k_accuracy(scores, labels, ks=(1,))[1]
+    if "proxy_distance" in how.measures:
+        name, proxies = proxies_of(terms)
+        read = features if taps[name] == "features" else rows
+        found["AvgDTP"] = metrics.average_distance_to_proxy(read, labels, proxies)
+    return found
+
+
+@torch.no_grad()
+def kept_points(
+    network: nn.Module, loss: losses.WeightedSum, data: Data, *, count: int = POINTS, **reading
+) -> dict[str, dict[str, Any]]:
+    """Embeddings for a picture: as many of the training and of the test images, and the proxies where there are any.
+
+    Which images depends on their number alone, so that two runs on the same data show the same images.
+
+    Args:
+        network: of `dmlkit.models.build`, with at most three numbers an embedding.
+        loss: of `build_loss`.
+        data: of `open_data`.
+        count: of each split, at even steps through it.
+        **reading: as `embed_images`.
+
+    Returns:
+        "train", "test" (or "gallery") and "proxies", each as `dmlkit.records.pack_points` packs it.
+    """
+    found = {}
+    gallery_name = "gallery" if "gallery" in data.test else "test"
+    for name, images in (("train", data.seen), (gallery_name, data.test[gallery_name])):
+        number = min(count, len(images))
+        some = images.subset(torch.arange(number) * len(images) // number)
+        _, rows = embed_images(network, some, **reading)
+        found[name] = pack_points(rows.tolist(), some.labels.tolist())
+    drawn = {name: term for name, term in loss.losses.items() if loss.taps[name] == "embeddings"}
+    if any(isinstance(term, _AMONG_EMBEDDINGS) for term in drawn.values()):
+        _, proxies = proxies_of(drawn)
+        found["proxies"] = pack_points(proxies.tolist(), range(len(proxies)))
     return found
 
 
@@ -182,7 +292,7 @@ def final_measures(
         how: the config's evaluation.
         **reading: as `embed_images`.
     """
-    found = measure(network, loss.losses, loss.taps, data.test, how, **reading) if data.test else {}
+    found = measure(network, loss.losses, loss.taps, data.test, how, train=data.seen, **reading) if data.test else {}
     for name, pairs in data.pairs.items():
         found |= {f"{name} {key}": value for key, value in verify(network, pairs, **reading).items()}
     return found

@@ -37,7 +37,7 @@ from dmlkit.training.assembly import (
 )
 from dmlkit.training.batches import EpochBatches, training_batches
 from dmlkit.training.distributed import GlobalLoss, distributed, is_main, rank, world_size
-from dmlkit.training.evaluation import final_measures, measure
+from dmlkit.training.evaluation import final_measures, kept_points, measure
 from dmlkit.training.optimization import clip, factor, optimizer, parameter_groups
 
 # Steps between two looks at the loss on a GPU.
@@ -107,7 +107,8 @@ def run(
     Raises:
         DataError: missing or wrong data, no room, a checkpoint of another config, or one that would be overwritten.
         ValueError: a name or shape that cannot be, said before any work.
-        FloatingPointError: the loss is no longer finite.
+        FloatingPointError: the loss is no longer finite, or the last step spoilt the weights. The folder's record says
+            so in `stopped`; asked for again with `resume`, such a run stops with the same words.
         KeyboardInterrupt: Ctrl-C, after the step that was begun; its checkpoint is written.
     """
     asked = device is not None
@@ -163,7 +164,16 @@ def _run(
             loss = build_loss(phase.terms, data.num_classes, width).to(device)
     seconds = state.seconds
     reading = {"workers": workers, "channels_last": True}
-    with _listening() as interrupted, _bar(config, batches, state, progress) as bar:
+
+    def finished(record: RunRecord) -> RunRecord:
+        record.seconds = seconds + time.perf_counter() - began
+        return record
+
+    with (
+        _keeping_what_stopped(files, lambda: finished(_description(config, data, state, device))),
+        _listening() as interrupted,
+        _bar(config, batches, state, progress) as bar,
+    ):
         keeper = _Keeper(files, config, minutes, interrupted)
         for number in range(state.phase, len(config.phases)):
             phase = config.phases[number]
@@ -181,8 +191,7 @@ def _run(
                 last = number == len(config.phases) - 1 and state.epoch == phase.epochs - 1
                 _evaluate(config, data, network, loss, state, last, reading)
             state.phase, state.epoch = number + 1, 0
-    record = _record(config, data, network, loss, state, device, reading)
-    record.seconds = seconds + time.perf_counter() - began
+        record = finished(_record(config, data, network, loss, state, device, reading))
     if files is not None and is_main():
         weights = {"network": network.state_dict(), "loss": loss.state_dict(), "best network": None}
         if "network" in state.best:
@@ -332,11 +341,26 @@ def _folder(folder: Path, resume: bool) -> Path:
 
 
 def _finished(path: Path, config: Config) -> RunRecord:
-    """The record of a run that has ended already, if it is the run that is asked for."""
+    """The record of a run that has ended already, if it is the run that is asked for; one that stopped stops again."""
     record = RunRecord.load(path)
     if record.config != to_json(config):
         raise DataError(f"{path} is of a run with other settings: name another folder for this one")
+    if record.stopped:
+        raise FloatingPointError(record.stopped)
     return record
+
+
+@contextmanager
+def _keeping_what_stopped(files: Path | None, describe: Callable[[], RunRecord]) -> Iterator[None]:
+    """A run that diverges leaves a record too: that it did, and when, is its result."""
+    try:
+        yield
+    except FloatingPointError as fault:
+        if files is not None and is_main():
+            record = describe()
+            record.stopped = str(fault)
+            record.save(files / "record.json")
+        raise
 
 
 @contextmanager
@@ -382,7 +406,7 @@ def _evaluate(
         return
     chosen_on = "test" if data.validation is None else "validation"
     splits = data.test if data.validation is None else {"test": data.validation}
-    found = measure(network, loss.losses, loss.taps, splits, how, **reading) if splits else {}
+    found = measure(network, loss.losses, loss.taps, splits, how, train=data.seen, **reading) if splits else {}
     state.curves.setdefault("evaluated after epoch", []).append(done)
     for name, value in found.items():
         state.curves.setdefault(name, []).append(value)
@@ -410,6 +434,8 @@ def _record(
         return final_measures(network, loss, data, config.evaluation, **reading)
 
     metrics = measured()
+    keep = data.test and "points" in config.evaluation.measures
+    points = kept_points(network, loss, data, **reading) if keep else {}
     best = {key: value for key, value in state.best.items() if key not in ("network", "loss")}
     if "network" in state.best:  # chosen on what was held out: measured on the test split only now
         kept = {name: value.clone() for name, value in network.state_dict().items()}
@@ -419,6 +445,13 @@ def _record(
         best["validation metrics"], best["metrics"] = best["metrics"], measured()
         network.load_state_dict(kept)
         loss.load_state_dict(kept_loss)
+    record = _description(config, data, state, device)
+    record.metrics, record.best, record.points = metrics, best, points
+    return record
+
+
+def _description(config: Config, data: Data, state: Progress, device: torch.device) -> RunRecord:
+    """What can be said of a run at any time: all of its record but the results of its end."""
     return RunRecord(
         name=config.name,
         seed=config.seed,
@@ -434,8 +467,6 @@ def _record(
         versions={"python": platform.python_version(), "torch": torch.__version__, "dmlkit": dmlkit.__version__},
         device=_name_of(device),
         curves=state.curves,
-        metrics=metrics,
-        best=best,
         code=source_code(),
         speed={
             "images per second": state.images / state.training_seconds if state.training_seconds else 0.0,

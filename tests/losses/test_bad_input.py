@@ -340,7 +340,7 @@ def test_functions_that_change_shapes(option, change):
 
 
 @pytest.mark.parametrize("option", ["f_own", "f_other"])
-@pytest.mark.parametrize("wrong", [None, 2.0, "square"])
+@pytest.mark.parametrize("wrong", [None, 2.0, ["square"]])
 def test_functions_that_are_none(option, wrong):
     with pytest.raises(TypeError, match=f"^{option} "):
         ALL["monotone_softmax"](embeddings(), LABELS, **{option: wrong})

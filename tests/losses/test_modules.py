@@ -111,7 +111,7 @@ def test_star_import_brings_all_losses_and_nothing_else():
     exec("from dmlkit.losses import *", space)
     parts = {"tightness", "contrast", "warp", "effective_warp", "soft_triple_regularizer"}
     parts |= {"hist_distances", "hist_distribution", "hist_incidence"}
-    parts |= {"pairwise_cross_entropy_lambda", "split_cross_entropy"}
+    parts |= {"pairwise_cross_entropy_lambda", "split_cross_entropy", "distance_function", "distance_slope"}
     functions = {function for function, _, _ in MODULES.values()}
     assert set(space) - {"__builtins__"} == {*MODULES, "WeightedSum", *functions, *parts}
     assert losses.__all__ == sorted(losses.__all__, key=lambda name: (not name[0].isupper(), not name.isupper(), name))

@@ -38,6 +38,8 @@ def test_every_recipe_is_there():
         "sup_con": 2,
         "reality_check": 2 * (7 + 7 + 6),
         "one_protocol": 4 * 15,
+        "function_ablation": 4 * 8,
+        "fashion_toy": 2,
         "faces": 1,
     }
     assert len(set(CHOICES)) == len(CHOICES)
@@ -246,7 +248,9 @@ MODULES = [
     "warped",
     "baselines",
     "reality_check",
+    "fashion_toy",
     "faces",
+    "function_ablation",
     "scales",
     "names",
 ]

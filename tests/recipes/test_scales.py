@@ -45,7 +45,7 @@ def test_small():
     for choice in CHOICES:
         found = recipe(choice.name, choice.benchmark, scale="small")
         assert found.benchmark == STAND_INS.get(choice.benchmark, choice.benchmark)
-        grey = choice.benchmark in ("fashion-mnist", "omniglot")
+        grey = choice.benchmark in ("fashion-mnist", "omniglot", "omniglot-rezipped")
         thumbnails = choice.benchmark.startswith("cifar") or grey
         if choice.recipe == "faces":
             assert found.evaluation.verification == ("lfw-a-96",)

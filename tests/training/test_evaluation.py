@@ -2,14 +2,17 @@
 
 import pytest
 import torch
+from small import config
 from torch import nn
 
 from dmlkit import losses, metrics
 from dmlkit.data import miniature
 from dmlkit.data.transforms import evaluation_transform, normalise
 from dmlkit.models import build
-from dmlkit.recipes.config import Evaluation, Network
-from dmlkit.training.evaluation import MEASURES, class_scores, embed_images, measure, names_of, verify
+from dmlkit.recipes.config import Batches, Evaluation, LossTerm, Network
+from dmlkit.records import RunRecord
+from dmlkit.training.assembly import build_loss, open_data
+from dmlkit.training.evaluation import MEASURES, class_scores, embed_images, kept_points, measure, names_of, verify
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +47,13 @@ def test_scores_of_a_classifier():
     assert class_scores(term, torch.tensor([[3.0, 4.0]])).tolist() == [[3.0, 8.0, 1.0]]
 
 
-@pytest.mark.parametrize("name", ["EuclideanSoftmax", "WarpedSoftmax"])
+@pytest.mark.parametrize("name", ["EuclideanSoftmax", "WarpedSoftmax", "MonotoneSoftmax"])
 def test_scores_by_distance(name):
-    options = {"alpha": 0.5, "beta": 1.5, "r": 1.0} if name == "WarpedSoftmax" else {}
-    term = getattr(losses, name)(4, 2, **options)
+    options = {
+        "WarpedSoftmax": {"alpha": 0.5, "beta": 1.5, "r": 1.0},
+        "MonotoneSoftmax": {"f_own": torch.square, "f_other": torch.square},
+    }
+    term = getattr(losses, name)(4, 2, **options.get(name, {}))
     rows = torch.randn(6, 2)
     scores = class_scores(term, rows)
     assert torch.equal(scores.argmax(dim=1), torch.cdist(rows, term.proxies).argmin(dim=1))
@@ -95,11 +101,87 @@ def test_query_and_gallery(network):
 
 
 def test_every_measure_gives_the_names_it_says(network, images):
-    term = losses.LinearCrossEntropy(8, 8)
+    term = losses.EuclideanSoftmax(8, 8)
     for name in MEASURES:
         how = Evaluation((name,), ks=(1, 2))
-        found = measure(network, {"ce": term}, {"ce": "embeddings"}, {"test": images}, how)
+        found = measure(network, {"es": term}, {"es": "embeddings"}, {"test": images}, how, train=images)
         assert tuple(found) == names_of(name, (1, 2))
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+def test_spread_is_class_distances_of_the_test_images(network, images, distance):
+    found = measure(network, {}, {}, {"test": images}, Evaluation(("spread",), distance=distance))
+    _, rows = embed_images(network, images)
+    apart = metrics.class_distances(rows, images.labels, distance=distance)
+    assert found == {"intra": apart.intra, "inter": apart.inter, "ratio": apart.ratio}
+
+
+def test_one_point_has_a_ratio_that_a_record_can_hold(images):
+    flat = build(Network("tiny_cnn", embedding_dim=2))
+    with torch.no_grad():
+        flat.head.weight.zero_()
+    found = measure(flat, {}, {}, {"test": images}, Evaluation(("spread",), distance="euclidean"))
+    assert found == {"intra": 0.0, "inter": 0.0, "ratio": 1.0}
+
+
+def some_training_images():
+    return miniature("cub200").train.with_transform(evaluation_transform("warped", size=32))
+
+
+@pytest.mark.parametrize("tap", ["embeddings", "features"])
+def test_measures_of_training_images_are_of_those(network, images, tap):
+    train = some_training_images()
+    assert train.labels.tolist() != images.labels.tolist()
+    width = network.num_features if tap == "features" else 8
+    terms = {"contrast": losses.SupCon(), "es": losses.EuclideanSoftmax(8, width)}
+    how = Evaluation(("train_accuracy", "proxy_distance"))
+    found = measure(network, terms, {"contrast": "embeddings", "es": tap}, {"test": images}, how, train=train)
+    rows = embed_images(network, train)[0 if tap == "features" else 1]
+    apart = torch.cdist(rows.double(), terms["es"].proxies.detach().double())
+    expected = apart[torch.arange(len(rows)), train.labels].mean().item()
+    assert found["AvgDTP"] == pytest.approx(expected, rel=1e-6)
+    assert found["train top-1"] == (apart.argmin(dim=1) == train.labels).double().mean().item()
+
+
+def test_a_distance_to_proxies_that_are_not_there(network, images):
+    for term in (losses.SupCon(), losses.ProxyNCA(8, 8), losses.LinearCrossEntropy(8, 8)):
+        how = Evaluation(("proxy_distance",))
+        with pytest.raises(ValueError, match=r"holds proxies \(EuclideanSoftmax, .*\), found mine"):
+            measure(network, {"mine": term}, {"mine": "embeddings"}, {"test": images}, how, train=images)
+    with pytest.raises(ValueError, match="train must be the training images"):
+        measure(network, {}, {}, {"test": images}, Evaluation(("proxy_distance",)))
+
+
+def points_of(network, loss, count):
+    """What `kept_points` keeps of the digits' miniature."""
+    settings = config(benchmark="fashion-mnist", transforms="plain", size=28, batches=Batches(8))
+    data = open_data(settings)
+    return data, kept_points(network, loss, data, count=count)
+
+
+def test_kept_points_are_embeddings_at_even_steps():
+    torch.manual_seed(1)
+    flat = build(Network("tiny_cnn", embedding_dim=3))
+    loss = build_loss((LossTerm("EuclideanSoftmax"),), 10, {"embeddings": 3, "features": flat.num_features})
+    data, kept = points_of(flat, loss, count=7)
+    assert list(kept) == ["train", "test", "proxies"]
+    record = RunRecord("a run", 0, {}, {}, {}, "cpu", points=kept)
+    for name, images in (("train", data.seen), ("test", data.test["test"])):
+        chosen = [number * len(images) // 7 for number in range(7)]
+        rows, labels = record.points_of(name)
+        assert labels == images.labels[chosen].tolist()
+        torch.testing.assert_close(torch.tensor(rows), embed_images(flat, images)[1][chosen], rtol=1e-3, atol=1e-6)
+    rows, labels = record.points_of("proxies")
+    assert labels == list(range(10))
+    torch.testing.assert_close(torch.tensor(rows), loss.losses["EuclideanSoftmax"].proxies.detach(), rtol=1e-3, atol=0)
+
+
+def test_all_points_are_kept_where_there_are_fewer_and_proxies_only_of_the_embedding():
+    flat = build(Network("tiny_cnn", embedding_dim=2))
+    terms = (LossTerm("EuclideanSoftmax", tap="features"),)
+    data, kept = points_of(flat, build_loss(terms, 10, {"embeddings": 2, "features": flat.num_features}), count=1000)
+    assert list(kept) == ["train", "test"]
+    assert len(kept["test"]["labels"].split()) == len(data.test["test"])
 
 
 def test_verification_by_cosine(network):

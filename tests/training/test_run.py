@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from small import ADAM, config, eventful
 from dmlkit import losses
 from dmlkit.data import DataError
 from dmlkit.data.transforms import UNIT
-from dmlkit.recipes.config import Batches, Evaluation, LossTerm, Network, Optimizer, Phase
+from dmlkit.recipes.config import Batches, Evaluation, LossTerm, Network, Optimizer, Phase, to_json
 from dmlkit.records import RunRecord
 from dmlkit.training import checkpoints
 from dmlkit.training import run as run_function
@@ -246,13 +247,24 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(tmp_path
     kept = checkpoints.load(tmp_path / "checkpoint.pt", config().fingerprint)
     assert kept["progress"]["step"] == 1
     assert all(value.isfinite().all() for value in kept["network"].values())
+    record = RunRecord.load(tmp_path / "record.json")
+    assert re.search("is not finite in phase 1, epoch 2, step 2; lower the learning rate", record.stopped)
+    assert record.metrics == {} and len(record.curves["loss"]) == 1 and record.curves["evaluated after epoch"] == [1]
+    assert record.seconds > 0 and record.config == to_json(config())
+    with pytest.raises(FloatingPointError, match=re.escape(record.stopped)):  # and says so again, without any work
+        run(config(), folder=tmp_path, resume=True)
 
 
-def test_weights_that_the_last_step_spoilt_end_the_run_too():
+def test_weights_that_the_last_step_spoilt_end_the_run_too(tmp_path):
     """The loss before that step was finite."""
-    huge = Optimizer("sgd", lr=1e38)
+    huge = config(batches=Batches(24), phases=(Phase(1, Optimizer("sgd", lr=1e38)),))
     with pytest.raises(FloatingPointError, match="embeddings that are not finite: lower the learning rate"):
-        run(config(batches=Batches(24), phases=(Phase(1, huge),)))
+        run(huge, folder=tmp_path)
+    assert "embeddings that are not finite" in RunRecord.load(tmp_path / "record.json").stopped
+
+
+def test_a_run_that_was_finished_was_not_stopped(undisturbed):
+    assert undisturbed["stopped"] == ""
 
 
 def test_the_best_weights_are_kept(tmp_path):
@@ -280,6 +292,17 @@ def test_the_best_weights_are_kept(tmp_path):
         ({"batches": Batches(9, classes=4)}, ValueError, "9 images cannot have 4 classes"),
         ({"evaluation": Evaluation(("recall",))}, ValueError, "measure must be one of"),
         ({"evaluation": Evaluation(("retrieval",), best_by="R@3")}, ValueError, "best_by must be one of .*found 'R@3'"),
+        (
+            {"evaluation": Evaluation(("spread",), best_by="ratio")},
+            ValueError,
+            "best_by must be one of .*found 'ratio'",
+        ),
+        ({"evaluation": Evaluation(("points",))}, ValueError, "embedding_dim must be at most 3 for points.*found 8"),
+        (
+            {"loss": (LossTerm("SupCon"),), "evaluation": Evaluation(("proxy_distance",))},
+            ValueError,
+            "proxy_distance needs a loss that holds proxies .*found SupCon",
+        ),
         ({"phases": (Phase(1, dataclasses.replace(ADAM, name="adan")),)}, ValueError, "optimizer must be one of"),
         ({"precision": "float8"}, ValueError, "precision must be one of"),
         ({"phases": (Phase(1, ADAM, loss_options=((0, {0: {"gama": 1}}),)),)}, ValueError, "no option 'gama'"),
