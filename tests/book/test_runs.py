@@ -26,9 +26,12 @@ def test_a_record_says_where_it_comes_from(path):
     assert re.fullmatch(r"[0-9a-f]{40}", record.code["commit"]) and record.code["changed"] is False
     assert re.fullmatch(r"[0-9a-f]{16,}", str(record.data["checksum"]).rpartition(":")[2])
     assert {"python", "torch", "dmlkit"} <= {name.lower() for name in record.versions}
-    assert record.device and record.seconds > 0 and record.metrics
+    assert record.device and record.seconds > 0
+    # A run that diverged stays in the book as what it is: it says why it stopped, and has no results.
+    assert bool(record.metrics) != bool(record.stopped)
     epochs = sum(phase["epochs"] for phase in record.config["phases"])
-    assert len(record.curves["loss"]) == epochs
+    found = len(record.curves["loss"])
+    assert found < epochs if record.stopped else found == epochs
 
 
 @pytest.mark.parametrize("path", RECORDS)
