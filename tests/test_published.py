@@ -152,7 +152,7 @@ def test_functions_as_the_text_says():
     recalls = [found["R@1"] for found in by_distance]
     assert recalls == sorted(recalls, reverse=True)
     assert recalls[0] == max(found["R@1"] for group in groups.values() for found in group.values())
-    # "Note the high DTP values" of the two functions that drive outward everywhere: two rows stand far above all others.
+    # "Note the high DTP values" of the two functions that drive outward everywhere: two rows stand far above the rest.
     far = sorted(found["AvgDTP"] for found in functions.values())
     assert far[-2:] == [84.80, 93.72] and far[-3] == 17.20
 

@@ -4,14 +4,20 @@
 - `batches`            batches of a data set, one after the other: bias and spread of their silhouettes
 - `bound_optimization` a function of one weight, the bowl that touches it, and the walk from bowl to bowl
 - `class_means`        points on the unit circle: a mean over pairs, and one product with the class mean
+- `forces`             an embedding and its proxies, and the four forces of a softmax between them
 - `gradients`          two losses push points of the unit circle: their arrows, and where the points go
+- `half_warps`         a function on the distance, its slope against the other's, and a probe that descends
 - `kl_gap`             two Gaussian classes and a logistic classifier: cross-entropy as H(Y|Z) and a gap
 - `landscape`          the warped loss of two classes, with α, β and r to move
+- `monotone`           a function of the distance to bend, and where around a circle the loss is lowest
+- `particles`          three losses train hundreds of embeddings and their proxies in the plane
 - `positives`          who has a partner of its class in a batch: what a pairwise loss can learn from
 - `silhouette_bars`    Rousseeuw's silhouette plot of twelve points to drag
+- `slopes`             two slopes along the ray behind the own proxy, and the minimum that they place
 - `softening`          three soft minima against their temperature, and the loss they lead to
 - `three_losses`       points that go down cross-entropy, SPCE or PCE, with the curves of all three
 - `tightness_contrast` three classes on a circle: tightness and contrast of five losses as bars
+- `two_dimensions`     ten classes in a plane, and what five measures say of long rays and another unit
 - `two_views`          Gaussian classes on a line, their four entropies, and the difference that both views see
 - `host`               how an explorer is shown: widget or self-contained HTML
 - `live`               the widget (needs anywidget)
@@ -37,15 +43,21 @@ from dmlkit.explorers.arms import arms
 from dmlkit.explorers.batches import batches
 from dmlkit.explorers.bound_optimization import bound_optimization
 from dmlkit.explorers.class_means import class_means
+from dmlkit.explorers.forces import forces
 from dmlkit.explorers.gradients import gradients
+from dmlkit.explorers.half_warps import half_warps
 from dmlkit.explorers.host import Explorer
 from dmlkit.explorers.kl_gap import kl_gap
 from dmlkit.explorers.landscape import landscape
+from dmlkit.explorers.monotone import monotone
+from dmlkit.explorers.particles import particles
 from dmlkit.explorers.positives import positives
 from dmlkit.explorers.silhouette_bars import silhouette_bars
+from dmlkit.explorers.slopes import slopes
 from dmlkit.explorers.softening import softening
 from dmlkit.explorers.three_losses import three_losses
 from dmlkit.explorers.tightness_contrast import tightness_contrast
+from dmlkit.explorers.two_dimensions import two_dimensions
 from dmlkit.explorers.two_views import two_views
 
 __all__ = [
@@ -54,13 +66,19 @@ __all__ = [
     "batches",
     "bound_optimization",
     "class_means",
+    "forces",
     "gradients",
+    "half_warps",
     "kl_gap",
     "landscape",
+    "monotone",
+    "particles",
     "positives",
     "silhouette_bars",
+    "slopes",
     "softening",
     "three_losses",
     "tightness_contrast",
+    "two_dimensions",
     "two_views",
 ]

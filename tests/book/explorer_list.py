@@ -14,6 +14,12 @@ PAGES = {
     "bound_optimization": "book/mutual_information/cross_entropy_as_a_bound.html",
     "three_losses": "book/mutual_information/side_by_side.html",
     "positives": "book/mutual_information/why_it_works_better.html",
+    "slopes": "book/warped_softmax/placing_the_minimum.html",
+    "forces": "book/warped_softmax/forces.html",
+    "half_warps": "book/warped_softmax/which_functions.html",
     "landscape": "book/warped_softmax/landscape.html",
+    "monotone": "book/warped_softmax/monotone.html",
+    "particles": "book/warped_softmax/watch_it_train.html",
+    "two_dimensions": "book/warped_softmax/fashion_toy.html",
     "two_views": "book/mutual_information/two_views.html",
 }

@@ -9,7 +9,7 @@ import sys
 import pytest
 from built_book import ROOT
 
-from dmlkit import bound_optimization, information, losses, metrics
+from dmlkit import bound_optimization, information, landscape, losses, metrics
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,11 @@ def test_both_sides_of_a_shared_case_take_a_step(benchmarks, name):
 
 
 # page → the packages whose public names it must have
-REFERENCE = {"losses": (losses,), "measures": (metrics, information, bound_optimization)}
+REFERENCE = {
+    "losses": (losses,),
+    "measures": (metrics, information, bound_optimization),
+    "landscapes": (landscape,),
+}
 PUBLIC = [(package, name) for packages in REFERENCE.values() for package in packages for name in package.__all__]
 
 

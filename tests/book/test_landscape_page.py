@@ -1,4 +1,4 @@
-"""What is special to the landscape in its page: the minimum, the two views, the arrows. The rest: test_explorers.py."""
+"""What is special to the landscape in its page: minima, views, arrows, classes, links. The rest: test_explorers.py."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_sliders_move_map_readout_and_minimum(explorer):
         root.evaluate(MOVE, {name: value})
         pictures.add(root.evaluate(PIXELS))
     assert len(pictures) == 4
-    assert readout(root)["minimum behind own proxy"] == "2.25"
+    assert readout(root)["lowest minimum, from own proxy"] == "2.25"
 
 
 @pytest.mark.parametrize("view", ["effective", "value"])
@@ -60,7 +60,8 @@ def test_marked_minimum_lies_at_r_within_one_cell(visit, view):
     root.evaluate(FRAME)
     for alpha, beta, r in itertools.product((0.0, 0.5, 0.95), (1.05, 1.5, 2.5), (0.1, 0.75, 1.4, 2.95)):
         drawn = root.evaluate(MOVE, {"alpha": alpha, "beta": beta, "r": r})
-        x, y = drawn["minimum"]["point"]
+        (minimum,) = drawn["minima"]
+        x, y = minimum["point"]
         distance = ((x - 1) ** 2 + y**2) ** 0.5
         assert abs(distance - r) <= drawn["cell"] and x > 1  # behind: away from the other proxy at (−1, 0)
 
@@ -106,7 +107,7 @@ def test_steep_pull_keeps_the_minimum_on_the_proxy(explorer):
 def test_arrows_can_be_switched_on(explorer):
     _, root = explorer
     before = root.evaluate(PIXELS)
-    root.get_by_text("Arrows").click()
+    root.get_by_text("Arrows:").click()
     root.evaluate(FRAME)
     assert root.evaluate(PIXELS) != before
 
@@ -116,3 +117,113 @@ def test_screen_reader_hears_what_changes(explorer):
     root.evaluate(MOVE, {"r": 0.8})
     said = root.locator("canvas.map").get_attribute("aria-label")
     assert "r 0.80. The minimum lies 0.80 behind the own proxy" in said
+
+
+def test_classes_are_chosen_dragged_and_made_the_own_one(explorer):
+    page, root = explorer
+    root.get_by_label("3", exact=True).check()
+    root.evaluate(FRAME)
+    handles = root.locator("button.handle")
+    assert handles.count() == 3
+    assert "own class" in handles.nth(0).get_attribute("aria-label")
+    assert readout(root)["outward pull at own proxy"] == "0.87"
+    handles.nth(1).focus()
+    before = root.evaluate(PIXELS)
+    page.keyboard.press("ArrowUp")
+    root.evaluate(FRAME)
+    assert root.evaluate(PIXELS) != before
+    page.keyboard.press("Enter")
+    root.evaluate(FRAME)
+    assert "own class" in handles.nth(1).get_attribute("aria-label")
+    assert "own class" not in handles.nth(0).get_attribute("aria-label")
+
+
+def test_proxies_do_not_meet(explorer):
+    page, root = explorer
+    handle = root.locator("button.handle").nth(1)
+    handle.focus()
+    for _ in range(40):
+        page.keyboard.press("ArrowRight")
+    root.evaluate(FRAME)
+    places = root.locator("button.handle").evaluate_all("all => all.map((e) => e.style.left + e.style.top)")
+    assert len(set(places)) == 2
+
+
+def choose(root, preset: str) -> None:
+    root.locator("select").select_option(preset)
+    root.evaluate(FRAME)
+
+
+def test_presets_show_one_two_and_the_wrong_minimum(explorer):
+    _, root = explorer
+    for preset, says in (
+        ("plain (Figure 3a)", "A flat valley"),
+        ("four classes (Figure 5)", "The only minimum lies at r"),
+        ("three classes, α = 0.93", "Two minima: the own proxy, and one at r"),
+        ("own among the others", "The only minimum is the own proxy itself"),
+    ):
+        choose(root, preset)
+        assert root.locator(".verdict").inner_text().startswith(says)
+
+
+def test_field_draws_the_size_of_the_step(explorer):
+    _, root = explorer
+    before = root.evaluate(PIXELS)
+    root.locator("input[value=field]").check()
+    root.evaluate(FRAME)
+    assert root.evaluate(PIXELS) != before
+    assert "size of the training step" in root.locator("canvas.map").get_attribute("aria-label")
+
+
+# A link is copied on one page and opened on another; where the clipboard is refused the address is shown instead.
+COPIED = """async (root) => {
+  let written;
+  const clipboard = { writeText: async (text) => { written = text; } };
+  Object.defineProperty(navigator, "clipboard", { value: clipboard, configurable: true });
+  [...root.querySelectorAll("button")].find((e) => e.textContent === "Copy link").click();
+  await new Promise((resolve) => setTimeout(resolve));
+  return written;
+}"""
+
+
+def test_link_carries_what_was_made(visit):
+    page, _ = visit(PAGE)
+    root = page.locator(EXPLORER)
+    choose(root, "own among the others")
+    root.evaluate(MOVE, {"alpha": 0.31, "r": 1.05})
+    left = root.locator("button.handle").evaluate_all("all => all.map((e) => e.getAttribute('aria-label'))")
+    address = root.evaluate(COPIED)
+    assert "landscape=alpha_0.31" in address and address.startswith(page.url.split("?")[0])
+    assert root.get_by_role("button", name="Link copied").is_visible()
+    page.goto(address)
+    root = page.locator(EXPLORER)
+    root.wait_for()
+    root.scroll_into_view_if_needed()
+    root.evaluate(FRAME)
+    there = root.locator("button.handle").evaluate_all("all => all.map((e) => e.getAttribute('aria-label'))")
+    assert there == left
+    assert root.get_by_label("alpha, slope inside r").get_attribute("aria-valuetext") == "α 0.31"
+
+
+@pytest.mark.parametrize("how", ["http", "file"])
+def test_broken_link_leaves_the_default_and_says_so(visit, how):
+    page, heard = visit(PAGE, how=how)
+    page.goto(page.url + "?landscape=alpha_9~view_%3Cimg%20src=x%20onerror=alert(1)%3E")
+    root = page.locator(EXPLORER)
+    root.wait_for()
+    root.scroll_into_view_if_needed()
+    root.evaluate(FRAME)
+    assert root.get_by_text("could not be read").is_visible()
+    assert root.get_by_label("alpha, slope inside r").get_attribute("aria-valuetext") == "α 0.50"
+    assert root.locator("img").count() == 0 and heard.errors == []
+
+
+def test_address_is_shown_where_the_clipboard_is_refused(explorer):
+    _, root = explorer
+    root.evaluate("() => Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true })")
+    shown = root.get_by_label("Link to this setting")
+    assert not shown.is_visible()
+    root.get_by_role("button", name="Copy link").click()
+    assert "?landscape=alpha_0.5" in shown.input_value()
+    root.evaluate(MOVE, {"r": 0.8})
+    assert not shown.is_visible()

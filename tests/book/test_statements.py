@@ -19,6 +19,9 @@ EXPECTED = {
     "S": {("equation", str(k)) for k in range(1, 16)} | {("table", "1")},
     "M": {("equation", str(k)) for k in range(1, 16)}
     | {("table", "1"), ("table", "2"), ("table", "4"), ("lemma", "1"), ("lemma", "2"), ("proposition", "1")},
+    "W": {("equation", str(k)) for k in range(1, 17)}
+    | {("figure", str(k)) for k in range(1, 11)}
+    | {("lemma", "III.1"), ("proposition", "III.2"), ("table", "III")},
 }
 
 
@@ -54,18 +57,19 @@ def test_the_test_exists_and_is_about_the_function(row):
     assert re.search(rf"\b{row['function'].rpartition('.')[2]}\b", source)
 
 
-def numbers(text: str) -> set[str]:
-    """The equations that a text names: "paper S, eq. 8", "eqs. 10, 11 and 13", "eqs. 10–14"."""
+def numbers(text: str, word: str = r"eqs?\.") -> set[str]:
+    """What a text names: of "paper S, eq. 8", "eqs. 10, 11 and 13", "eqs. 10–14", "Figures 1, 3a and 4" the numbers."""
     found: set[str] = set()
-    for listed in re.findall(r"\beqs?\.\s+((?:\d+(?:\s*(?:,|and|to|or|–|-)\s*)*)+)", text):
-        for first, last in re.findall(r"(\d+)(?:\s*(?:–|-|to)\s*(\d+))?", listed):
+    for listed in re.findall(rf"\b{word}\s+((?:\d+[a-d]?(?:\s*(?:,|and|to|or|–|-)\s*)*)+)", text):
+        for first, last in re.findall(r"(\d+)[a-d]?(?:\s*(?:–|-|to)\s*(\d+))?", listed):
             found |= {str(k) for k in range(int(first), int(last or first) + 1)}
     return found
 
 
-def test_ranges_and_lists_of_equations_are_read():
+def test_ranges_and_lists_are_read():
     assert numbers("(paper S, eqs. 10, 11 and 13–15; see eq. 2)") == {"10", "11", "13", "14", "15", "2"}
     assert numbers("equal 7 times") == set()
+    assert numbers("(after paper W, Figures 1, 3a and 4), Figure 11b", "Figures?") == {"1", "3", "4", "11"}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=name)
@@ -77,6 +81,8 @@ def test_the_chapter_names_it_and_calls_the_function(row):
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     if row["kind"] == "equation":
         assert row["number"] in numbers(text), f"{row['chapter']} does not name eq. {row['number']}"
+    elif row["kind"] == "figure":
+        assert row["number"] in numbers(text, "Figures?"), f"{row['chapter']} does not name Figure {row['number']}"
     else:
         assert re.search(rf"\b{row['kind']}\s+{row['number']}\b", text, re.IGNORECASE)
     assert re.search(rf"\b{row['function'].rpartition('.')[2]}\b", code), f"{row['function']} is not called"

@@ -1,6 +1,7 @@
 """Every value that a source states, transcribed here a second time."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from dmlkit.recipes import (
     cross_entropy,
     euclidean_softmax,
     faces,
+    fashion_toy,
     pairwise_cross_entropy,
     proxy_anchor,
     proxy_nca_plus_plus,
@@ -417,3 +419,13 @@ def test_no_stated_number_is_nan():
     """A slip of a float("nan") would equal nothing and be refused nowhere."""
     for benchmark in WARPED:
         assert all(math.isfinite(value) for value in warped_softmax(benchmark).loss[0].options.values())
+
+
+def test_the_toy_differs_in_its_loss_alone():
+    """Figure 10 of paper W: five layers, two dimensions, the plain loss beside the warped one."""
+    plain, warped = (fashion_toy("fashion-mnist", arm=arm) for arm in ("Euclidean", "Warped"))
+    assert [term.name for config in (plain, warped) for term in config.loss] == ["EuclideanSoftmax", "WarpedSoftmax"]
+    assert (plain.network.backbone, plain.network.embedding_dim) == ("five_layer_cnn", 2)
+    assert replace(warped, recipe=plain.recipe, loss=plain.loss, ours=plain.ours) == plain
+    options = warped.loss[0].options
+    assert 0 <= options["alpha"] < 1 < options["beta"] and options["r"] > 0

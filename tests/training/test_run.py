@@ -57,6 +57,19 @@ def test_the_same_seed_gives_the_same_record(undisturbed):
     torch.set_rng_state(state)
 
 
+def test_points_of_the_record_are_those_that_were_measured(tmp_path):
+    how = Evaluation(("train_accuracy", "proxy_distance", "points"), distance="euclidean")
+    record = run(config(network=Network("tiny_cnn", embedding_dim=2), evaluation=how), folder=tmp_path)
+    assert set(record.metrics) == {"train top-1", "AvgDTP"}
+    kept = RunRecord.load(tmp_path / "record.json")
+    (rows, labels), (proxies, _) = kept.points_of("train"), kept.points_of("proxies")
+    apart = torch.cdist(torch.tensor(rows), torch.tensor(proxies))
+    assert len(labels) == record.data["train"]  # fewer than would be kept: all of them
+    assert apart[torch.arange(len(labels)), labels].mean().item() == pytest.approx(record.metrics["AvgDTP"], rel=1e-3)
+    assert len(kept.points_of("test")[0]) == record.data["test"]
+    assert run(config()).points == {}
+
+
 def test_another_seed_gives_another_record(undisturbed):
     assert result(run(eventful(seed=1)))["curves"]["loss"] != undisturbed["curves"]["loss"]
 
