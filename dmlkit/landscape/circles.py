@@ -54,7 +54,7 @@ def circle_distances(theta: Tensor, radius: float, separation: float) -> Tensor:
         separation: D > 0.
 
     Returns:
-        The shape of `theta`, from |ρ − D| at 0 to ρ + D at π, in units of distance.
+        The shape of `theta`, from $\lvert \rho - D \rvert$ at 0 to ρ + D at π, in units of distance.
 
     Raises:
         TypeError: angles that are no floating-point tensor, or a number that is none.
@@ -88,9 +88,9 @@ def extrema_on_circle(
     $$ L(\theta) = \log\big(1 + \exp(f_\mathrm{own}(\rho) - f(d_2(\theta)))\big) $$
 
     with $d_2$ = `circle_distances` (eqs. 5 and 15; eq. 6 where $f_\mathrm{own}$ is another function). On the circle
-    $f_\mathrm{own}(\rho)$ is a constant, and $d_2$ rises from |ρ − D| to ρ + D as θ goes from 0 to π. So the minima of
-    the loss are the maxima of f on that interval, and they are looked for there: f need not be smooth. The lemma's
-    statement holds on this circle if the list is a maximum at 0 and a minimum at π, and no more.
+    $f_\mathrm{own}(\rho)$ is a constant, and $d_2$ rises from $\lvert \rho - D \rvert$ to ρ + D as θ goes from 0 to π.
+    So the minima of the loss are the maxima of f on that interval, and they are looked for there: f need not be smooth.
+    The lemma's statement holds on this circle if the list is a maximum at 0 and a minimum at π, and no more.
 
     Args:
         f: what the distance to the other proxy goes through; called with distances (n,) in float64, at least 0. It may
