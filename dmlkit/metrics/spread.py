@@ -265,7 +265,7 @@ def average_distance_to_proxy(embeddings: Tensor, labels: Tensor, proxies: Tenso
         >>> average_distance_to_proxy(rows, torch.tensor([0, 0]), proxies)
         3.0
 
-    Used by paper W (section IV). Explained in the chapter "A landscape you can move".
+    Used by paper W (section IV). Explained in the chapter "Watch it train".
     """
     check_rows(proxies, "proxies")
     check_pair(embeddings, labels, num_classes=len(proxies))

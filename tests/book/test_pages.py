@@ -43,6 +43,7 @@ def test_loads_by_itself_without_an_error(visit, path, how):
     page, heard = visit(path, how=how)
     if path in written() and path not in PLAIN:
         page.wait_for_selector("mjx-container", timeout=15_000)
+        page.evaluate("() => MathJax.startup.promise")  # long pages are typeset in parts
         assert page.locator("mjx-merror").count() == 0
         assert page.locator("article").evaluate("e => /\\$[^$]+\\$/.test(e.innerText)") is False
     page.wait_for_timeout(600)  # scripts that start after the load
