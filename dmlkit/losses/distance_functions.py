@@ -94,7 +94,7 @@ def distance_function(name: str) -> Callable[[Tensor], Tensor]:
 
 
 def distance_slope(function: str | Callable[[Tensor], Tensor], distances: Tensor) -> Tensor:
-    r"""The slope that descent follows, $f'(d)$ by automatic differentiation, where gradients are stopped too (paper W).
+    r"""The slope that descent follows, f′(d) by automatic differentiation, where gradients are stopped too (paper W).
 
     The rule of proposition III.2 compares two of them: $f_y'(t) < f_j'(t + D)$ drives an embedding outward.
 
