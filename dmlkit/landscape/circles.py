@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dmlkit.checks import check_number
+from dmlkit.losses._common import function_values
 
 # Two values of f count as equal if they differ by less than this share of the largest: what rounding may do.
 _EQUAL = 1e-12
@@ -180,13 +181,7 @@ def _kind(before: float, after: float, *, flat: bool) -> str | None:
 
 def _values(f: Callable[[Tensor], Tensor], name: str, x: Tensor) -> Tensor:
     """f at the distances x, in float64; what is no function, changes shapes or is not finite is refused."""
-    if not callable(f):
-        raise TypeError(f"{name} must be a function of distances, found {type(f).__name__}")
-    values = f(x)
-    if not isinstance(values, Tensor):
-        raise TypeError(f"{name} must return a torch.Tensor, found {type(values).__name__}")
-    if values.shape != x.shape:
-        raise ValueError(f"{name} must keep the shape {tuple(x.shape)} of its distances, found {tuple(values.shape)}")
+    values = function_values(f, name, x)
     bad = (~values.isfinite()).nonzero()
     if len(bad):
         place = bad[0, 0]

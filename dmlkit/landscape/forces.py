@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dmlkit.checks import check_number
 from dmlkit.geometry import euclidean_distances, full_precision
-from dmlkit.losses._common import check_proxies, without_autocast
+from dmlkit.losses._common import check_proxies, value_and_slope, without_autocast
 
 
 @dataclass(frozen=True)
@@ -96,10 +96,8 @@ def softmax_forces(
 
     Explained in the chapter "Forces in a Euclidean softmax".
     """
-    check_proxies(embeddings, labels, proxies)
+    check_proxies(embeddings, labels, proxies, rivals=True)
     check_number("scale", scale, above=0)
-    if len(proxies) < 2:
-        raise ValueError("proxies must hold at least two rows: with one class there is nothing to tell apart")
     x = full_precision(embeddings)
     proxies = proxies.to(x.dtype)
     distances = euclidean_distances(x, proxies)
@@ -125,17 +123,5 @@ def _value_and_slope(
     """f(d) and the f'(d) that backpropagation sees; 0 at d = 0, where no direction goes with it."""
     if function is None:
         return distances, torch.ones_like(distances)
-    if not callable(function):
-        raise TypeError(f"{name} must be a function of distances, found {type(function).__name__}")
-    with torch.enable_grad():
-        leaf = distances.detach().requires_grad_()
-        value = function(leaf)
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{name} must return a torch.Tensor, found {type(value).__name__}")
-        if value.shape != leaf.shape:
-            found = tuple(value.shape)
-            raise ValueError(f"{name} must keep the shape {tuple(leaf.shape)} of its distances, found {found}")
-        if not value.requires_grad:  # a constant
-            return value, torch.zeros_like(distances)
-        (slope,) = torch.autograd.grad(value.sum(), leaf)
-    return value.detach(), torch.where(distances > 0, slope, 0.0)
+    value, slope = value_and_slope(function, name, distances)
+    return value, torch.where(distances > 0, slope, 0.0)

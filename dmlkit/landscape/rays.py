@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dmlkit.checks import check_number
+from dmlkit.losses._common import value_and_slope
 
 # Slopes that agree to this part of their size count as equal: float64 leaves about 1e-16 of each.
 _EQUAL = 1e-12
@@ -152,19 +153,7 @@ def minima_on_ray(
 
 
 def _slope(function: Callable[[Tensor], Tensor], name: str, distances: Tensor) -> Tensor:
-    if not callable(function):
-        raise TypeError(f"{name} must be a function of distances, found {type(function).__name__}")
-    with torch.enable_grad():
-        d = distances.detach().clone().requires_grad_()
-        value = function(d)
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{name} must return a torch.Tensor, found {type(value).__name__}")
-        if value.shape != d.shape:
-            shapes = f"{tuple(d.shape)} of its distances, found {tuple(value.shape)}"
-            raise ValueError(f"{name} must keep the shape {shapes}")
-        if not value.requires_grad:  # a constant has no graph, and slope 0
-            return torch.zeros_like(distances)
-        return torch.autograd.grad(value.sum(), d, materialize_grads=True)[0]
+    return value_and_slope(function, name, distances)[1]
 
 
 def _sign(own: Tensor, other: Tensor, t: Tensor, equal: float | Tensor = _EQUAL) -> Tensor:

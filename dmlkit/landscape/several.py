@@ -84,10 +84,8 @@ def _other_distances(
     embeddings: Tensor, labels: Tensor, proxies: Tensor, scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Rows and proxies in float64, and their distances with ∞ in the place of the own one."""
-    check_proxies(embeddings, labels, proxies)
+    check_proxies(embeddings, labels, proxies, rivals=True)
     check_number("scale", scale, above=0)
-    if len(proxies) < 2:
-        raise ValueError("proxies must hold at least two rows: with one class there is nothing to tell apart")
     rows, points = double_precision(embeddings), double_precision(proxies)
     distances = torch.cdist(rows, points, compute_mode="donot_use_mm_for_euclid_dist")
     return rows, points, distances.scatter(1, labels.long().unsqueeze(1), torch.inf)

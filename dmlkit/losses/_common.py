@@ -54,8 +54,12 @@ def without_autocast(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return wrapped
 
 
-def check_proxies(embeddings: Tensor, labels: Tensor, proxies: Tensor, name: str = "proxies") -> None:
+def check_proxies(
+    embeddings: Tensor, labels: Tensor, proxies: Tensor, name: str = "proxies", *, rivals: bool = False
+) -> None:
     """Require embeddings with labels 0 … C − 1, and one row of the same width for each of the C classes.
+
+    With `rivals` C must be at least 2.
 
     Raises:
         TypeError, ValueError: a wrong dtype, shape or label, or an empty batch.
@@ -64,6 +68,40 @@ def check_proxies(embeddings: Tensor, labels: Tensor, proxies: Tensor, name: str
     check_pair(embeddings, labels, num_classes=len(proxies))
     check_rows(proxies, name, columns=embeddings.shape[1])
     check_parameter(proxies, name, proxies.shape, embeddings)
+    if rivals and len(proxies) < 2:
+        raise ValueError(f"{name} must hold at least two rows: with one class there is nothing to tell apart")
+
+
+def function_values(function: Callable[[Tensor], Tensor], name: str, distances: Tensor) -> Tensor:
+    """f(d) of a function that somebody gave, of the shape of `distances`.
+
+    Raises:
+        TypeError, ValueError: no function, one that returns no tensor, or one that changes shapes.
+    """
+    if not callable(function):
+        raise TypeError(f"{name} must be a function of distances, found {type(function).__name__}")
+    values = function(distances)
+    if not isinstance(values, Tensor):
+        raise TypeError(f"{name} must return a torch.Tensor, found {type(values).__name__}")
+    if values.shape != distances.shape:
+        found = tuple(values.shape)
+        raise ValueError(f"{name} must keep the shape {tuple(distances.shape)} of its distances, found {found}")
+    return values
+
+
+def value_and_slope(function: Callable[[Tensor], Tensor], name: str, distances: Tensor) -> tuple[Tensor, Tensor]:
+    """f(d), and the f′(d) that descent follows: where a gradient is stopped, not the slope of the value.
+
+    Raises:
+        TypeError, ValueError: as `function_values`.
+    """
+    with torch.enable_grad():
+        leaf = distances.detach().clone().requires_grad_()
+        values = function_values(function, name, leaf)
+        if not values.requires_grad:  # a constant has no graph
+            return values, torch.zeros_like(distances)
+        (slope,) = torch.autograd.grad(values.sum(), leaf, materialize_grads=True)
+    return values.detach(), slope
 
 
 def proxy_cosines(embeddings: Tensor, proxies: Tensor) -> Tensor:

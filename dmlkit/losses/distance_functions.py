@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from dmlkit.checks import check_choice
 from dmlkit.geometry import square_root
+from dmlkit.losses._common import value_and_slope
 
 # The slopes of the two halves of the warp. Ours: the middle of what paper W uses, 0.5 … 0.95 and 1.15 … 1.6175.
 INNER_SLOPE, OUTER_SLOPE = 0.7, 1.4
@@ -106,8 +106,8 @@ def distance_slope(function: str | Callable[[Tensor], Tensor], distances: Tensor
         The shape of `distances`.
 
     Raises:
-        TypeError: `distances` is no floating-point tensor.
-        ValueError: an unknown name.
+        TypeError: `distances` is no floating-point tensor, or `function` no function that returns one.
+        ValueError: an unknown name, or a function that changes shapes.
 
     Example:
         >>> distance_slope("inner_half", torch.tensor([1.0, 5.0]))
@@ -119,6 +119,4 @@ def distance_slope(function: str | Callable[[Tensor], Tensor], distances: Tensor
         found = distances.dtype if isinstance(distances, Tensor) else type(distances).__name__
         raise TypeError(f"distances must be a floating-point torch.Tensor, found {found}")
     chosen = distance_function(function) if isinstance(function, str) else function
-    with torch.enable_grad():
-        leaf = distances.detach().clone().requires_grad_()
-        return torch.autograd.grad(chosen(leaf).sum(), leaf)[0]
+    return value_and_slope(chosen, "function", distances)[1]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dmlkit.checks import check_choice, check_number
 from dmlkit.geometry import euclidean_distances, full_precision
-from dmlkit.losses._common import ProxyLoss, check_proxies, reduce_anchors, without_autocast
+from dmlkit.losses._common import ProxyLoss, check_proxies, function_values, reduce_anchors, without_autocast
 from dmlkit.losses.distance_functions import DISTANCE_FUNCTIONS, distance_function
 
 
@@ -220,17 +220,15 @@ def monotone_softmax(
 
     Explained in the chapter "A landscape you can move".
     """
-    check_proxies(embeddings, labels, proxies)
+    check_proxies(embeddings, labels, proxies, rivals=True)
     check_number("scale", scale, above=0)
     f_own, f_other = _function(f_own, "f_own"), _function(f_other, "f_other")
-    if len(proxies) < 2:
-        raise ValueError("proxies must hold at least two rows: with one class there is nothing to tell apart")
     x = full_precision(embeddings)
     distances = euclidean_distances(x, proxies.to(x.dtype))
     own = labels.long().unsqueeze(1)
-    warped = _same_shape(f_other, "f_other", distances)
+    warped = function_values(f_other, "f_other", distances)
     if f_own is not f_other:
-        warped = warped.scatter(1, own, _same_shape(f_own, "f_own", distances.gather(1, own)))
+        warped = warped.scatter(1, own, function_values(f_own, "f_own", distances.gather(1, own)))
     log_p = (-scale * warped).log_softmax(dim=1)
     return reduce_anchors(-log_p.gather(1, own).squeeze(1), reduction)
 
@@ -242,16 +240,6 @@ def _function(given: str | Callable[[Tensor], Tensor], name: str) -> Callable[[T
     if not callable(given):
         raise TypeError(f"{name} must be a function of distances or the name of one, found {type(given).__name__}")
     return given
-
-
-def _same_shape(function: Callable[[Tensor], Tensor], name: str, distances: Tensor) -> Tensor:
-    value = function(distances)
-    if not isinstance(value, Tensor):
-        raise TypeError(f"{name} must return a torch.Tensor, found {type(value).__name__}")
-    if value.shape != distances.shape:
-        found = tuple(value.shape)
-        raise ValueError(f"{name} must keep the shape {tuple(distances.shape)} of its distances, found {found}")
-    return value
 
 
 class EuclideanSoftmax(ProxyLoss, function=euclidean_softmax):

@@ -75,6 +75,7 @@ def test_slopes_leave_nothing_behind():
         found = distance_slope("square", d)
     assert found.tolist() == [4.0] and d.grad is None and not found.requires_grad
     assert distance_slope(lambda x: 3 * x, d).tolist() == [3.0]
+    assert distance_slope(torch.ones_like, d).tolist() == [0.0]  # a constant has no graph
 
 
 # the softmax that takes them
@@ -146,3 +147,9 @@ def test_what_the_functions_refuse():
         distance_slope("square", torch.tensor([1]))
     with pytest.raises(TypeError, match=r"distances must be a floating-point torch.Tensor, found list"):
         distance_slope("square", [1.0])
+    with pytest.raises(TypeError, match=r"^function must be a function of distances, found float"):
+        distance_slope(0.5, POINTS)
+    with pytest.raises(TypeError, match=r"^function must return a torch.Tensor, found float"):
+        distance_slope(lambda d: 1.0, POINTS)
+    with pytest.raises(ValueError, match=r"^function must keep the shape"):
+        distance_slope(torch.sum, POINTS)
