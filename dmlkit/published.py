@@ -23,6 +23,7 @@ class Published:
         value: in [0, 1]; of "AvgDTP", which is a distance, any number from 0 on.
         interval: half-width of the printed 95 % interval, or None.
         recipe: the recipe whose full run answers this number, as in `Config.recipe`, or None.
+        note: a slip, a misprint or a doubt of this number, in one short sentence, or "".
     """
 
     paper: str
@@ -34,6 +35,7 @@ class Published:
     value: float
     interval: float | None
     recipe: str | None
+    note: str = ""
 
 
 _DISTANCES = ("AvgDTP",)
@@ -83,6 +85,8 @@ def _row(cells: Mapping[str, str], where: str) -> Published:
     for name in ("paper", "table", "benchmark", "method", "measure"):
         if not cells[name]:
             raise ValueError(f"{where}: {name} is empty")
+    if cells["note"] != " ".join(cells["note"].split()):
+        raise ValueError(f"{where}: note must be one line with single blanks, found {cells['note']!r}")
     return Published(
         **{
             **cells,

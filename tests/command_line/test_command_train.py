@@ -262,8 +262,8 @@ def test_compare_with_published_numbers(tmp_path, capsys):
         record = RunRecord(recipe, 0, config, data, {}, "cuda", metrics={metric: 0.5}, best={"metrics": {metric: 0.6}})
         record.save(tmp_path / benchmark / "record.json")
     (tmp_path / "table.csv").write_text(
-        "paper,table,benchmark,method,setting,measure,value,interval,recipe\n"
-        "silhouette,1,cifar10,CE,,top-1,0.8391,,silhouette/CE\n",
+        "paper,table,benchmark,method,setting,measure,value,interval,recipe,note\n"
+        "silhouette,1,cifar10,CE,,top-1,0.8391,,silhouette/CE,\n",
         encoding="utf-8",
     )
     assert main(["compare", str(tmp_path), "--published", str(tmp_path / "table.csv")]) == 0
