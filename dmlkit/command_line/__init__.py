@@ -3,6 +3,7 @@
 - `train`       a recipe on a benchmark, over seeds
 - `evaluate`    measures kept weights again and holds the record against them
 - `compare`     records beside published numbers, as Markdown
+- `study`       losses under one protocol, with searches of equal budget
 - `benchmarks`  the catalogue, and what of it is on this machine
 
 Exit status: 0 done; 1 it could not be done, one sentence on stderr; 2 wrong usage; 130 interrupted.
@@ -17,10 +18,10 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from dmlkit.command_line import benchmarks, compare, evaluate, train
+from dmlkit.command_line import benchmarks, compare, evaluate, study, train
 
 # Each has HELP, EPILOG, add_arguments(parser) and main(arguments) → exit status.
-COMMANDS = {"train": train, "evaluate": evaluate, "compare": compare, "benchmarks": benchmarks}
+COMMANDS = {"train": train, "evaluate": evaluate, "compare": compare, "study": study, "benchmarks": benchmarks}
 
 EPILOG = """\
 a first run, in seconds and without any data:

@@ -46,7 +46,7 @@ def main(arguments: argparse.Namespace) -> int:
     status = 0
     for path in files:
         record = RunRecord.load(path)
-        found = measure_again(path.parent, record, arguments.root, arguments.device, arguments.workers)
+        found = measure_again(path.parent, record, arguments.root, arguments.device, arguments.workers or 0)
         apart = {
             name: (record.metrics.get(name), found.get(name))
             for name in record.metrics.keys() | found.keys()

@@ -33,7 +33,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", metavar="DIR", help="where data sets are prepared (default: as DMLKIT_DATA says)")
     parser.add_argument("--device", metavar="D", help="cpu, cuda, mps … (default: a GPU where there is one)")
     parser.add_argument(
-        "--workers", type=whole_number(0), default=0, metavar="N", help="processes that read images (default: 0)"
+        "--workers", type=whole_number(0), metavar="N", help="processes that read images (default: cores, on a CPU 0)"
     )
 
 

@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmlkit.command_line.options import add_reading, check_device, headlines, say, whole_number
@@ -88,17 +87,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Run every seed; print a line for each, and the mean over them."""
     from dmlkit.records import estimate
-    from dmlkit.training import run
+    from dmlkit.training import run, run_folder
 
     name = recipe_name(arguments)
     seeds = [arguments.seed] if arguments.seeds is None else list(range(arguments.seeds))
     check_device(arguments.device)
     # All configs first: what cannot be is said before the first seed is trained.
     configs = [_config(name, arguments, seed) for seed in seeds]
-    kept = Path(arguments.runs) / arguments.benchmark / configs[0].folder
     records = []
     for seed, config in zip(seeds, configs, strict=True):
-        folder = kept / f"seed-{seed}"
+        folder = run_folder(arguments.runs, arguments.benchmark, config)
         record = run(
             config,
             root=arguments.root,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import nn
 
 from dmlkit import losses
@@ -62,7 +63,8 @@ class Candidate:
     @property
     def has_parameters(self) -> bool:
         """Whether the loss trains something of its own: a classifier, proxies, centres."""
-        return any(True for _ in self.make(2, 2, {}).parameters())
+        with torch.random.fork_rng(devices=[]):
+            return any(True for _ in self.make(2, 2, {}).parameters())
 
 
 def _proxy(name: str, *, distance: str = "cosine", options: Mapping[str, Any] | None = None, **space: Range):

@@ -12,7 +12,7 @@ from dmlkit.command_line import main, options
 from dmlkit.data.errors import DataError
 from dmlkit.training.distributed import RankFailed
 
-COMMANDS = ("train", "evaluate", "compare", "benchmarks")
+COMMANDS = ("train", "evaluate", "compare", "study", "benchmarks")
 
 
 def dmlkit(*words, **environment):

@@ -24,9 +24,9 @@ from dmlkit.comparison.protocol import (
     Protocol,
     course,
     embedded,
+    embeddings_of_test,
     map_at_r,
     measured,
-    test_embeddings,
     validation_scores,
 )
 from dmlkit.data.errors import DataError
@@ -131,7 +131,7 @@ def one_loss(on: Course, name: str, protocol: Protocol) -> dict[str, Any]:
         settings = draw(candidate, number)
         try:
             scores = validation_scores(on, candidate, settings, protocol)
-            tested = test_embeddings(on, candidate, settings, protocol)
+            tested = embeddings_of_test(on, candidate, settings, protocol)
         except FloatingPointError as fault:
             trials.append({"settings": settings, "reason": str(fault)})
             continue
@@ -158,7 +158,7 @@ def _runs(on: Course, name: str, settings: Mapping[str, Any], protocol: Protocol
     found = []
     for seed in range(protocol.seeds):
         try:
-            rows = test_embeddings(on, CANDIDATES[name], settings, protocol, seed=seed)
+            rows = embeddings_of_test(on, CANDIDATES[name], settings, protocol, seed=seed)
         except FloatingPointError:
             return []
         found.append(_rounded(measured(rows, on.test_labels, CANDIDATES[name].distance)))
