@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +12,7 @@ from dmlkit.data.errors import DataError
 from dmlkit.data.locks import locked
 from dmlkit.data.places import data_root
 from dmlkit.data.unpack import unpack
+from dmlkit.environment import installed_from
 
 
 def book_file(name: str) -> Path:
@@ -42,21 +41,11 @@ def book_file(name: str) -> Path:
     path = PurePosixPath(name)
     if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in name:
         raise ValueError(f"name must be a path inside book/, with slashes and without .., found {name!r}")
-    noted = _installed_from()
+    noted = installed_from()
     for folder in _checkouts(noted):
         if (folder / "book" / path).exists():
             return folder / "book" / path
     return _fetched(path, noted)
-
-
-def _installed_from() -> dict[str, Any]:
-    """What pip noted of where dmlkit came from (direct_url.json); {} where it came from an index or no pip."""
-    try:
-        text = distribution("dmlkit").read_text("direct_url.json")
-        noted = json.loads(text) if text else {}
-    except (PackageNotFoundError, ValueError):
-        return {}
-    return noted if isinstance(noted, dict) and isinstance(noted.get("url"), str) else {}
 
 
 def _checkouts(noted: dict[str, Any]) -> list[Path]:

@@ -251,14 +251,14 @@ def compare(published: Iterable[Published], runs: Iterable[RunRecord], metric: s
     check_choice("epoch", epoch, ("last", "best"))
     groups: dict[tuple, list[RunRecord]] = {}
     for run in runs:
-        key = (_benchmark(run), run.config.get("scale", "–"), run.data.get("stands in for"), run.name)
+        key = (benchmark_of(run), run.config.get("scale", "–"), run.data.get("stands in for"), run.name)
         groups.setdefault(key, []).append(run)
     if not groups:
         raise ValueError("runs must hold at least one run record, found none")
     ours: dict[str, dict[str, str]] = {}
     elsewhere: list[tuple[str, ...]] = []
     for (benchmark, scale, instead, name), group in groups.items():
-        _check_alike(group)
+        check_alike(group)
         values = [_metric(run, metric, epoch) for run in group]
         if scale == "full" and instead is None:
             ours.setdefault(benchmark, {})[name] = f"{_mean(values)} ({_count(values)}, full)"
@@ -270,12 +270,13 @@ def compare(published: Iterable[Published], runs: Iterable[RunRecord], metric: s
     if elsewhere:
         parts.append(
             "Not comparable with published numbers, as these runs have other data or a smaller scale than the papers:"
-            f"\n\n{_table(('method', 'data', 'scale', metric, 'from'), elsewhere)}"
+            f"\n\n{in_markdown(('method', 'data', 'scale', metric, 'from'), elsewhere)}"
         )
     return "\n\n".join(parts)
 
 
-def _benchmark(run: RunRecord) -> str:
+def benchmark_of(run: RunRecord) -> str:
+    """The data set that a run was asked to train on; a chapter's own runs name it in their data alone."""
     return run.config.get("benchmark") or run.data.get("name", "–")
 
 
@@ -284,15 +285,19 @@ def _metric(run: RunRecord, metric: str, epoch: str) -> float:
     if metric not in found:
         known = ", ".join(found) or f"no metrics of the {epoch} epoch"
         raise ValueError(
-            f"metric must be one that every run has, found {metric!r}: {run.name!r} on {_benchmark(run)}, seed "
+            f"metric must be one that every run has, found {metric!r}: {run.name!r} on {benchmark_of(run)}, seed "
             f"{run.seed}, has {known}"
         )
     return found[metric]
 
 
-def _check_alike(group: list[RunRecord]) -> None:
-    """Require runs of one name to differ in their seed, and in nothing else that was set."""
-    first, where = group[0], f"{group[0].name!r} on {_benchmark(group[0])}"
+def check_alike(group: list[RunRecord]) -> None:
+    """Require runs of one name to differ in their seed, and in nothing else that was set.
+
+    Raises:
+        ValueError: the same seed twice, or other settings or data.
+    """
+    first, where = group[0], f"{group[0].name!r} on {benchmark_of(group[0])}"
     if len({run.seed for run in group}) < len(group):
         raise ValueError(f"{where} has two records of the same seed: leave one out")
     for run in group[1:]:
@@ -326,9 +331,10 @@ def _beside(published: list[Published], ours: dict[str, str], benchmark: str, me
     ]
     answered = {row.recipe for row in published}
     rows += [(name, "–", "–", text) for name, text in ours.items() if name not in answered]
-    return f"{metric} on {benchmark}:\n\n{_table(('method', 'paper', 'published', 'ours'), rows)}"
+    return f"{metric} on {benchmark}:\n\n{in_markdown(('method', 'paper', 'published', 'ours'), rows)}"
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def in_markdown(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A table of cells; a bar within one does not end it."""
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in (head, *rows)]
     return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])

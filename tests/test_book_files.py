@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dmlkit import book_files
+from dmlkit import book_files, environment
 from dmlkit.book_files import book_file
 from dmlkit.data import DataError
 
@@ -42,7 +42,7 @@ def installed(monkeypatch, tmp_path):
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # between two tries of a download
 
     def note(told: object) -> None:
-        monkeypatch.setattr(book_files, "distribution", lambda name: Noted(told))
+        monkeypatch.setattr(environment, "distribution", lambda name: Noted(told))
 
     note(None)
     return note
@@ -182,9 +182,9 @@ def test_an_unknown_repository_is_one_sentence(installed, told):
 
 def test_a_package_that_was_not_installed_has_no_note(installed, monkeypatch):
     def missing(name):
-        raise book_files.PackageNotFoundError(name)
+        raise environment.PackageNotFoundError(name)
 
-    monkeypatch.setattr(book_files, "distribution", missing)
+    monkeypatch.setattr(environment, "distribution", missing)
     with pytest.raises(DataError, match="does not know its repository"):
         book_file(NAME)
 

@@ -12,6 +12,7 @@
 - `one_protocol`        the book's own: many losses, all else being equal
 - `fashion_toy`         the warped softmax and the Euclidean one on clothes, in two dimensions
 - `faces`               the warped softmax on faces
+- `overview`            what configs share, what sets them apart, and what of it is our choice
 - `scales`              every recipe in seconds, in minutes, or as the paper has it
 
 A recipe says where its values come from: `Config.source` names paper and section, and `Config.ours` lists what the
@@ -43,6 +44,7 @@ from dmlkit.recipes.function_ablation import function_ablation
 from dmlkit.recipes.mutual_information import cross_entropy
 from dmlkit.recipes.names import look_up
 from dmlkit.recipes.one_protocol import one_protocol
+from dmlkit.recipes.overview import choices, settings_table
 from dmlkit.recipes.pairwise_ce import pairwise_cross_entropy
 from dmlkit.recipes.reality_check import reality_check
 from dmlkit.recipes.scales import at_scale
@@ -207,6 +209,7 @@ __all__ = [
     "at_scale",
     "benchmarks",
     "changed",
+    "choices",
     "cross_entropy",
     "euclidean_softmax",
     "faces",
@@ -218,6 +221,7 @@ __all__ = [
     "proxy_nca_plus_plus",
     "reality_check",
     "recipe",
+    "settings_table",
     "silhouette",
     "sup_con",
     "warped_softmax",

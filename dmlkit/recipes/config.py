@@ -162,9 +162,10 @@ class Evaluation:
 
     Attributes:
         measures: of the test split "accuracy" (top-1 and top-5, of a term with a classifier or proxies), "retrieval",
-            "clustering", "silhouette", "spread" (distances within and between classes, and their ratio); of the
-            training images "train_accuracy" (top-1) and "proxy_distance" (to the own proxy, paper W, eq. 9); "points"
-            keeps embeddings of at most 3 dimensions, 1,000 of each of the two, in the record.
+            "clustering", "silhouette", "spread" (distances within and between classes, and their ratio),
+            "robustness" (Recall@1 under nine corruptions; it reads the split nine times more, so let `every` be the
+            number of epochs); of the training images "train_accuracy" (top-1) and "proxy_distance" (to the own proxy,
+            paper W, eq. 9); "points" keeps embeddings of at most 3 dimensions, 1,000 of each of the two, in the record.
         ks: of Recall@K.
         distance: "cosine" or "euclidean".
         every: epochs between two evaluations; the last epoch is always evaluated.

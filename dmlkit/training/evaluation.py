@@ -16,6 +16,7 @@ from dmlkit.data.samplers import Sequential
 from dmlkit.geometry import euclidean_distances, unit_rows
 from dmlkit.recipes.config import Evaluation
 from dmlkit.records import pack_points
+from dmlkit.training import robustness
 from dmlkit.training.distributed import gather_rows_to_all, rank, world_size
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ MEASURES = (
     "spread",
     "proxy_distance",
     "points",
+    "robustness",
 )
 # Measures of the training images as they are read in evaluation; the others are of the test split.
 _OF_TRAINING = ("train_accuracy", "proxy_distance")
@@ -50,6 +52,7 @@ def names_of(measure: str, ks: Sequence[int]) -> tuple[str, ...]:
         "spread": ("intra", "inter", "ratio"),
         "proxy_distance": ("AvgDTP",),
         "points": (),
+        "robustness": robustness.NAMES,
     }[measure]
 
 
@@ -195,6 +198,10 @@ def measure(
         # All rows in one point: no record can hold NaN, and 1 is what labels that mean nothing give.
         ratio = apart.ratio if math.isfinite(apart.ratio) else 1.0
         found |= {"intra": apart.intra, "inter": apart.inter, "ratio": ratio}
+    if "robustness" in how.measures:
+        found |= robustness.robustness(
+            lambda images: embed_images(network, images, **reading)[1], splits, distance=how.distance
+        )
     return found
 
 

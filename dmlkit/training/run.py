@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 import dmlkit
 from dmlkit.data.errors import DataError, check_room
 from dmlkit.data.loading import seed_of
-from dmlkit.environment import building_book, peak_memory, source_code
+from dmlkit.environment import building_book, cores, peak_memory, source_code
 from dmlkit.losses import WeightedSum
 from dmlkit.models import build
 from dmlkit.recipes.config import Config, Phase, to_json
@@ -42,6 +42,8 @@ from dmlkit.training.optimization import clip, factor, optimizer, parameter_grou
 
 # Steps between two looks at the loss on a GPU.
 _LOOK = 50
+# More processes that read images than this feed no GPU faster, and each takes memory.
+_MOST_READERS = 12
 
 
 @dataclass
@@ -79,7 +81,7 @@ def run(
     folder: str | Path | None = None,
     resume: bool = False,
     device: str | torch.device | None = None,
-    workers: int = 0,
+    workers: int | None = None,
     minutes: float = 10.0,
     compile: bool = False,
     progress: bool | None = None,
@@ -95,7 +97,8 @@ def run(
         folder: where checkpoint, weights and record are kept; None keeps nothing.
         resume: go on from the folder's checkpoint; a run that was finished returns its record.
         device: by default a GPU where there is one, else the CPU; a "full" run asks for a GPU unless you name another.
-        workers: processes that read images.
+        workers: processes that read images; None takes as many as there are cores, at most 12, beside a GPU, which
+            would wait for one that reads alone, and none on a CPU, whose cores the network needs. Batches are the same.
         minutes: between two checkpoints; 0 writes one after every step.
         compile: the step, by torch.compile.
         progress: show a bar; None shows one unless the book is being built.
@@ -122,7 +125,14 @@ def run(
         if files is not None and (files / "record.json").is_file():
             return _finished(files / "record.json", config)
         with torch.random.fork_rng():
-            return _run(config, root, files, resume, device, workers, minutes, compile, progress)
+            return _run(config, root, files, resume, device, _readers(workers, device), minutes, compile, progress)
+
+
+def _readers(asked: int | None, device: torch.device) -> int:
+    """How many processes read images for this one."""
+    if asked is not None:
+        return asked
+    return min(_MOST_READERS, max(1, cores() // world_size())) if device.type == "cuda" else 0
 
 
 def _run(

@@ -74,6 +74,24 @@ def test_another_seed_gives_another_record(undisturbed):
     assert result(run(eventful(seed=1)))["curves"]["loss"] != undisturbed["curves"]["loss"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "device", "processes", "readers"),
+    [
+        (None, "cpu", 1, 0),
+        (None, "cuda", 1, 8),
+        (None, "cuda", 4, 2),
+        (None, "cuda", 16, 1),
+        (3, "cuda", 1, 3),
+        (0, "cuda", 1, 0),
+    ],
+)
+def test_beside_a_gpu_all_cores_read(monkeypatch, asked, device, processes, readers):
+    module = sys.modules["dmlkit.training.run"]
+    monkeypatch.setattr(module, "cores", lambda: 8)
+    monkeypatch.setattr(module, "world_size", lambda: processes)
+    assert module._readers(asked, torch.device(device)) == readers
+
+
 def test_workers_do_not_matter(undisturbed):
     assert result(run(eventful(), workers=1)) == undisturbed
 
