@@ -2,6 +2,7 @@
 # make serve  read it at localhost      make test-book  test the built pages in a real browser
 # make lint   check style               make bench      measure speed and memory anew (many minutes)
 # make clean  remove what was built     make test-packs  test on real images too (folder DMLKIT_PACKS, minutes)
+# make test-notebooks  run every notebook as a reader does (minutes); ONLY="forces softening" for some of them
 #
 # Each makes .venv and installs what it needs first; again, it is quick.
 
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 BOOK := _build/html/index.html
 
-.PHONY: book test test-book test-packs bench serve lint format address constraints clean
+.PHONY: book test test-book test-packs test-notebooks bench serve lint format address constraints clean
 
 # One thread: the chapters' networks are small, and on a busy machine threads that wait for each other take minutes.
 book: $(VENV)/.book
@@ -33,6 +34,11 @@ test-packs: $(VENV)/.dev
 	@test -n "$$DMLKIT_PACKS" || { echo "Name the folder with the packs of real images: make test-packs DMLKIT_PACKS=/path/to/packs"; exit 1; }
 	DMLKIT_PACKS="$$DMLKIT_PACKS" $(BIN)/python -m pytest -m "not browser"
 
+# Not a step of .ci/run, whose `make book` executes the same notebooks, with all that the build has installed. Here a
+# fresh environment has only what a reader installs, and no data: what a chapter needs besides is found missing.
+test-notebooks: $(VENV)/.book
+	$(BIN)/python tools/run_notebooks.py $(if $(ONLY),--only $(ONLY))
+
 bench: $(VENV)/.dev
 	set -e; for script in tests/benchmarks/bench_*.py; do $(BIN)/python $$script; done
 
@@ -51,7 +57,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/nbstripout --keep-id $$(git ls-files '*.ipynb')
 
-# Carry the public address from _config.yml to where it must be spelled out.
+# Carry the public address from _config.yml, and the version from dmlkit, to where they must be spelled out.
 address: $(VENV)/.dev
 	$(BIN)/python tools/address.py
 
