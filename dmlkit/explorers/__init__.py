@@ -3,7 +3,9 @@
 - `arms`               a published table of accuracies, its differences, and what chance allows
 - `batches`            batches of a data set, one after the other: bias and spread of their silhouettes
 - `bound_optimization` a function of one weight, the bowl that touches it, and the walk from bowl to bowl
+- `budgets`            losses in the order that a search of one to sixteen trials had put them in
 - `class_means`        points on the unit circle: a mean over pairs, and one product with the class mean
+- `corruptions`        digits under corruption, and the Recall@1 that trained embeddings keep
 - `forces`             an embedding and its proxies, and the four forces of a softmax between them
 - `gradients`          two losses push points of the unit circle: their arrows, and where the points go
 - `half_warps`         a function on the distance, its slope against the other's, and a probe that descends
@@ -42,7 +44,9 @@ At most three knobs, units on every axis, colour never alone, a verdict that say
 from dmlkit.explorers.arms import arms
 from dmlkit.explorers.batches import batches
 from dmlkit.explorers.bound_optimization import bound_optimization
+from dmlkit.explorers.budgets import budgets
 from dmlkit.explorers.class_means import class_means
+from dmlkit.explorers.corruptions import corruptions
 from dmlkit.explorers.forces import forces
 from dmlkit.explorers.gradients import gradients
 from dmlkit.explorers.half_warps import half_warps
@@ -65,7 +69,9 @@ __all__ = [
     "arms",
     "batches",
     "bound_optimization",
+    "budgets",
     "class_means",
+    "corruptions",
     "forces",
     "gradients",
     "half_warps",

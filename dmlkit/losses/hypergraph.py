@@ -37,7 +37,7 @@ def hist_distances(embeddings: Tensor, means: Tensor, log_variances: Tensor) -> 
         >>> hist_distances(torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 1.0]]), torch.zeros(1, 2))
         tensor([[2.]])
 
-    Chapter: part IV compares the losses (to come).
+    Compared in the chapter "A fair comparison".
     """
     check_rows(embeddings)
     check_rows(means, "means", columns=embeddings.shape[1])
@@ -75,7 +75,7 @@ def hist_incidence(distances: Tensor, labels: Tensor, *, alpha: float = 0.9) -> 
         tensor([[1.0000e+00, 1.2341e-04],
                 [1.0000e+00, 1.0000e+00]])
 
-    Chapter: part IV compares the losses (to come).
+    Compared in the chapter "A fair comparison".
     """
     check_rows(distances, "distances")
     check_pair(distances, labels, num_classes=distances.shape[1], name="distances")
@@ -117,7 +117,7 @@ def hist_distribution(
         >>> hist_distribution(torch.ones(1, 2), torch.tensor([0]), torch.eye(2), torch.zeros(2, 2))
         tensor(0.6931)
 
-    Chapter: part IV compares the losses (to come).
+    Compared in the chapter "A fair comparison".
     """
     check_proxies(embeddings, labels, means, "means")
     check_number("temperature", temperature, above=0)
@@ -178,7 +178,7 @@ def hist(
         >>> hist(torch.ones(1, 2), torch.tensor([0]), means, zeros, zeros, torch.zeros(2), zeros, torch.zeros(2))
         tensor(1.3863)
 
-    Memory: O(N·C). Chapter: part IV compares the losses (to come).
+    Memory: O(N·C). Compared in the chapter "A fair comparison".
     """
     check_proxies(embeddings, labels, means, "means")
     check_number("temperature", temperature, above=0)

@@ -62,7 +62,7 @@ def norm_softmax(
         >>> norm_softmax(torch.tensor([[5.0, 5.0]]), torch.tensor([0]), weight)  # halfway between both: log 2
         tensor(0.6931)
 
-    Chapter: part IV compares the losses (to come).
+    Compared in the chapter "A fair comparison".
     """
     check_proxies(embeddings, labels, weight, "weight")
     check_number("temperature", temperature, above=0)
@@ -108,7 +108,7 @@ def cos_face(
         >>> cos_face(torch.tensor([[1.0, 0.0]]), torch.tensor([0]), weight, margin=1.0)  # the margin takes all of it
         tensor(0.6931)
 
-    Chapter: part IV compares the losses (to come).
+    Compared in the chapter "A fair comparison".
     """
     check_proxies(embeddings, labels, weight, "weight")
     check_number("margin", margin, least=0)
@@ -164,7 +164,7 @@ def arc_face(
         >>> arc_face(torch.tensor([[1.0, 0.0]]), torch.tensor([0]), weight, margin=torch.pi / 2)
         tensor(0.6931)
 
-    Chapter: part IV compares the losses (to come).
+    Compared in the chapter "A fair comparison".
     """
     check_proxies(embeddings, labels, weight, "weight")
     check_number("margin", margin, least=0, below=math.pi)
@@ -218,7 +218,7 @@ def sphere_face(
         >>> sphere_face(row, torch.tensor([0]), weight)  # ψ = cos 2π − 4 for the own class: log(1 + e³)
         tensor(3.0486)
 
-    Chapter: part IV compares the losses (to come).
+    Compared in the chapter "A fair comparison".
     """
     check_proxies(embeddings, labels, weight, "weight")
     check_number("margin", margin, least=1)
@@ -281,7 +281,7 @@ def mag_face(
         >>> mag_face(row, torch.tensor([0]), weight, upper_norm=11.0)  # ArcFace's part is 0: 35 (1/11 + 11/11²)
         tensor(6.3636)
 
-    Chapter: part IV compares the losses (to come).
+    Compared in the chapter "A fair comparison".
     """
     check_proxies(embeddings, labels, weight, "weight")
     check_number("lower_margin", lower_margin, least=0)

@@ -154,7 +154,7 @@ def circle(
         >>> circle(rows, labels, margin=0.0, gamma=1.0)  # positives at 1, negatives at 0: both weights are 0
         tensor(0.6931)
 
-    Memory: O(N²). Chapter: part IV compares the losses (to come).
+    Memory: O(N²). Compared in the chapter "A fair comparison".
     """
     check_pair(embeddings, labels)
     check_number("margin", margin)
@@ -202,7 +202,7 @@ def lifted_structure(embeddings: Tensor, labels: Tensor, *, margin: float = 1.0,
         >>> lifted_structure(rows, torch.tensor([0, 0, 1]))
         tensor(0.2402)
 
-    Memory: O(N²). Chapter: part IV compares the losses (to come).
+    Memory: O(N²). Compared in the chapter "A fair comparison".
     """
     check_pair(embeddings, labels)
     check_number("margin", margin)

@@ -100,7 +100,7 @@ def proxy_nca(
         >>> proxy_nca(row, torch.tensor([1]), proxies, own_in_denominator=False)
         tensor(2.)
 
-    Chapter: part IV compares the losses (to come).
+    Compared in the chapter "A fair comparison".
     """
     check_proxies(embeddings, labels, proxies)
     check_number("scale", scale, above=0)
@@ -148,7 +148,7 @@ def proxy_nca_plus_plus(
         >>> proxy_nca_plus_plus(torch.tensor([[1.0, 1.0]]), torch.tensor([1]), torch.eye(2))
         tensor(0.6931)
 
-    Chapter: part IV compares the losses (to come).
+    Compared in the chapter "A fair comparison".
     """
     check_number("temperature", temperature, above=0)
     return proxy_nca(embeddings, labels, proxies, scale=1 / temperature, reduction=reduction)
@@ -200,7 +200,7 @@ def proxy_anchor(
         >>> proxy_anchor(row, torch.tensor([0]), proxies, margin=0.0, alpha=1.0)
         tensor(0.6598)
 
-    Chapter: part IV compares the losses (to come).
+    Compared in the chapter "A fair comparison".
     """
     check_proxies(embeddings, labels, proxies)
     check_number("margin", margin)
@@ -305,7 +305,7 @@ def soft_triple(
         >>> soft_triple(torch.tensor([[1.0, 1.0]]), torch.tensor([0]), centers, margin=0.0)
         tensor(0.6931)
 
-    Memory: O(N·C·K). Chapter: part IV compares the losses (to come).
+    Memory: O(N·C·K). Compared in the chapter "A fair comparison".
     """
     _check_centers(centers)
     check_rows(embeddings)
@@ -346,7 +346,7 @@ def soft_triple_regularizer(centers: Tensor) -> Tensor:
         >>> soft_triple_regularizer(torch.tensor([[[1.0, 0.0], [-1.0, 0.0]]]))
         tensor(1.)
 
-    Chapter: part IV compares the losses (to come).
+    Compared in the chapter "A fair comparison".
     """
     _check_centers(centers)
     classes, per_class, _ = centers.shape

@@ -55,7 +55,7 @@ def triplet(
         >>> triplet(rows, labels, reduction="none")  # 1 − 1.1 + 0.2 and 1 − 0.1 + 0.2
         tensor([0.1000, 1.1000, 0.0000])
 
-    Time O(N² log N), memory O(N²). Chapter: part IV compares the losses (to come).
+    Time O(N² log N), memory O(N²). Compared in the chapter "A fair comparison".
     """
     check_pair(embeddings, labels)
     check_number("margin", margin, least=0)

@@ -35,7 +35,7 @@ def top_k_accuracy(logits: Tensor, labels: Tensor, *, ks: Sequence[int] = (1, 5)
         >>> top_k_accuracy(logits, torch.tensor([0, 1]), ks=(1, 2))
         {1: 0.5, 2: 1.0}
 
-    Memory: O(N·C) booleans. Chapter: part V classifies (to come).
+    Memory: O(N·C) booleans. Used in the chapter "CIFAR-100".
     """
     check_rows(logits, "logits")
     check_pair(logits, labels, num_classes=logits.shape[1], name="logits")

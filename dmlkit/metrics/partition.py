@@ -77,7 +77,7 @@ def k_means(
         >>> (assignment[0] == assignment[1]).item(), (assignment[0] == assignment[2]).item()
         (True, False)
 
-    Chapter: part IV compares losses by it (to come).
+    Losses are compared by it in the chapter "A fair comparison".
     """
     check_rows(embeddings)
     check_finite(embeddings)
@@ -288,7 +288,7 @@ def normalized_mutual_information(assignment: Tensor, labels: Tensor, *, average
         >>> round(normalized_mutual_information(assignment, labels), 6)  # log 2 / ((3/2 + 1)/2 · log 2)
         0.8
 
-    Chapter: part IV compares losses by it (to come).
+    Losses are compared by it in the chapter "A fair comparison".
     """
     check_choice("average", average, AVERAGES)
     return _normalized(_contingency(assignment, labels), average)
@@ -318,7 +318,7 @@ def adjusted_mutual_information(assignment: Tensor, labels: Tensor) -> float:
         >>> round(adjusted_mutual_information(assignment, labels), 6)
         -0.5
 
-    Chapter: part IV compares losses by it (to come).
+    Losses are compared by it in the chapter "A fair comparison".
     """
     return _adjusted(_contingency(assignment, labels))
 
@@ -344,7 +344,7 @@ def purity(assignment: Tensor, labels: Tensor) -> float:
         >>> purity(torch.tensor([0, 0, 0, 1]), torch.tensor([4, 4, 9, 9]))
         0.75
 
-    Chapter: part IV compares losses by it (to come).
+    Losses are compared by it in the chapter "A fair comparison".
     """
     return _purity(_contingency(assignment, labels))
 
@@ -385,7 +385,7 @@ def clustering(
         >>> clustering(rows, torch.tensor([3, 3, 8, 8]))
         Clustering(nmi=1.0, nmi_geometric=1.0, ami=1.0, purity=1.0)
 
-    Chapter: part IV compares losses by it (to come).
+    Losses are compared by it in the chapter "A fair comparison".
     """
     check_pair(embeddings, labels)
     if num_clusters is None:

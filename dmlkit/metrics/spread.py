@@ -123,7 +123,7 @@ def class_distances(
         >>> class_distances(rows, torch.tensor([0, 0, 1]), distance="euclidean")  # 1, and the mean of 4 and 3
         ClassDistances(intra=1.0, inter=3.5, ratio=0.2857142857142857)
 
-    Chapter: part IV compares losses by it (to come).
+    Losses are compared by it in the chapter "Two dimensions of fashion".
     """
     check_pair(embeddings, labels)
     check_finite(embeddings)
@@ -174,7 +174,7 @@ def alignment(embeddings: Tensor, labels: Tensor, *, power: float = 2, chunk: in
         >>> round(alignment(rows, torch.tensor([0, 0, 1])), 6)
         2.0
 
-    Chapter: part IV compares losses by it (to come).
+    No chapter uses it: it is here for comparison with work that reports it.
     """
     check_pair(embeddings, labels)
     check_finite(embeddings)
@@ -223,7 +223,7 @@ def uniformity(embeddings: Tensor, *, t: float = 2.0, chunk: int = 1024) -> floa
         >>> round(uniformity(torch.tensor([[1.0, 0.0], [0.0, 5.0]])), 6)  # one pair at squared distance 2
         -4.0
 
-    Chapter: part IV compares losses by it (to come).
+    No chapter uses it: it is here for comparison with work that reports it.
     """
     check_rows(embeddings)
     check_finite(embeddings)

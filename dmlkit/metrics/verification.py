@@ -84,7 +84,7 @@ def verification_accuracy(similarities: Tensor, same: Tensor, *, folds: int = 10
         >>> found.mean, found.thresholds
         (1.0, tensor([0.6000, 0.5500], dtype=torch.float64))
 
-    Memory: O(F·P). Chapter: part V measures faces by it (to come).
+    Memory: O(F·P). Used in the chapter "Faces".
     """
     _check_pairs(similarities, same)
     if not isinstance(folds, int):
@@ -173,7 +173,7 @@ def roc(similarities: Tensor, same: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         >>> far.tolist(), tar.tolist()
         ([0.0, 0.0, 0.5, 1.0], [0.0, 0.5, 1.0, 1.0])
 
-    Chapter: part V measures faces by it (to come).
+    Used in the chapter "Faces".
     """
     _check_pairs(similarities, same)
     false, true, thresholds = _accepts(similarities, same)
@@ -203,7 +203,7 @@ def area_under_roc(similarities: Tensor, same: Tensor) -> float:
         >>> area_under_roc(torch.tensor([0.9, 0.5, 0.5, 0.1]), torch.tensor([True, True, False, False]))
         0.875
 
-    Chapter: part V measures faces by it (to come).
+    Used in the chapter "Faces".
     """
     _check_pairs(similarities, same)
     false, true, _ = _accepts(similarities, same)
@@ -237,7 +237,7 @@ def tar_at_far(similarities: Tensor, same: Tensor, *, fars: Sequence[float] = (1
         >>> tar_at_far(similarities, torch.tensor([True, False, True, False]), fars=(0.1, 0.5))
         {0.1: 0.5, 0.5: 1.0}
 
-    Chapter: part V measures faces by it (to come).
+    Used in the chapter "Faces".
     """
     _check_pairs(similarities, same)
     fars = tuple(fars)

@@ -13,6 +13,8 @@ PAGES = {
     "tightness_contrast": "book/mutual_information/pairwise_losses.html",
     "bound_optimization": "book/mutual_information/cross_entropy_as_a_bound.html",
     "three_losses": "book/mutual_information/side_by_side.html",
+    "budgets": "book/one_view/fair_comparison.html",
+    "corruptions": "book/one_view/robustness.html",
     "positives": "book/mutual_information/why_it_works_better.html",
     "slopes": "book/warped_softmax/placing_the_minimum.html",
     "forces": "book/warped_softmax/forces.html",

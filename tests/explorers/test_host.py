@@ -9,20 +9,42 @@ import json
 import re
 import sys
 import zlib
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from dmlkit import explorers
+from dmlkit.comparison import Study
+from dmlkit.data import digits
 from dmlkit.explorers import host
+from dmlkit.explorers.corruptions import SPOILT
 
+STUDIES = Path(__file__).parents[2] / "book/studies"
 NAMES = [name for name in explorers.__all__ if name != "Explorer"]
+
+
+def _recall():
+    """Corruption → arm → Recall@1 by severity, of eight seeds, as the chapter measures it."""
+    rows = [[(530 - 60 * severity + seed) / 540 for seed in range(8)] for severity in range(6)]
+    kinds = ("gaussian_noise", "salt_and_pepper", "pixel_dropout", "cutout", "affine_shear", "uniform_noise")
+    arms = ("norm softmax", "SupCon", "Euclidean softmax", "warped softmax")
+    return {spoilt: {kind: dict.fromkeys(arms, rows) for kind in kinds} for spoilt in SPOILT}
+
+
+# What explorers that show measurements are given: as much as their chapters give them.
+GIVEN = {
+    "budgets": lambda: [[Study.load(path) for path in sorted(STUDIES.glob("*.json"))]],
+    "corruptions": lambda: [_recall(), digits("plain").test_images[:4]],
+}
+OPTIONS = {"corruptions": {"tested": 540, "pair": ("norm softmax", "Euclidean softmax")}}
 
 
 @pytest.fixture(scope="module", params=NAMES)
 def explorer(request):
     """Each explorer, as it starts."""
-    return getattr(explorers, request.param)()
+    name = request.param
+    return getattr(explorers, name)(*GIVEN.get(name, list)(), **OPTIONS.get(name, {}))
 
 
 @pytest.fixture(scope="module")
