@@ -3,7 +3,7 @@
 // Explained in the chapter "Robustness".
 
 import { FONT, fit, word } from "./canvas.js";
-import { decimals, describe, onKey, presets, sheet, slider } from "./controls.js";
+import { choice, decimals, describe, onKey, presets, sheet, slider } from "./controls.js";
 import { chart } from "./chart.js";
 import { stage } from "./stage.js";
 import { comparison, estimateOf, levelsOf, recallOf } from "./corruptions_arithmetic.js";
@@ -90,8 +90,7 @@ function render({ model, el }) {
   const digits = sheet("Digits as queries and as gallery");
   const curves = sheet("Recall@1 against severity");
   const arms = model.get("arms");
-  const menu = (legend, key, texts) =>
-    presets(legend, Object.fromEntries(texts.map((text, k) => [text, { [key]: k }])), model);
+  const kinds = Object.fromEntries(model.get("names").map((name, k) => [words(name), { corruption: k }]));
   return stage({
     model,
     el,
@@ -100,9 +99,9 @@ function render({ model, el }) {
     keys: ["arms", "names", "pair", "t", "tested", "clean", "counts", "pictures", "corruption", "severity", "spoilt"],
     picture: [digits, curves],
     panel: [
-      menu("Corruption", "corruption", model.get("names").map(words)),
+      presets("Corruption", kinds, model),
       slider(KNOB, onKey(model, "severity")),
-      menu("Corrupted are", "spoilt", PROTOCOLS),
+      choice("Corrupted are", PROTOCOLS.map((text, k) => [k, text]), onKey(model, "spoilt")),
     ],
     readout: Object.fromEntries(arms.map((name, arm) => [arm, name])),
     draw(state, colours) {
