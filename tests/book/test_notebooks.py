@@ -112,6 +112,15 @@ def test_every_figure_passes_through_picture(name):
         assert ("subplots(" in source) == bool(re.search(r"\bpicture\(", source))
 
 
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_tells_which_data_it_uses(name):
+    """A split prints what it holds and where it comes from, under which licence."""
+    code = "\n".join(sources(read(name), "code"))
+    loaded = re.findall(r"(\w+) = data\.digits\(", code)
+    assert ("data.digits(" in code) == bool(loaded)
+    assert not loaded or any(f"print({split})" in code for split in [*loaded, 'data.digits("plain")'])
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_keeps_the_contract_of_a_chapter(name):
     text = "\n".join(sources(read(name), "markdown"))
