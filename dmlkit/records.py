@@ -18,6 +18,24 @@ from dmlkit.checks import check_choice
 from dmlkit.published import Published
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a file, and the folders above it, atomically: a reader sees the old file or the whole new one.
+
+    Raises:
+        OSError: the folder cannot be written; nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not tempfile's: that makes files which only their owner may read.
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with open(temporary, "x", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
 @dataclass
 class RunRecord:
     """One training run.
@@ -65,16 +83,7 @@ class RunRecord:
         """
         path = Path(path)
         text = json.dumps(asdict(self), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Not tempfile's: that makes files which only their owner may read.
-        temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-        try:
-            with open(temporary, "x", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        write_whole(path, text)
         return path
 
     @classmethod

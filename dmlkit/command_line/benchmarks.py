@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dmlkit.data.entry import Entry, Source
+    from dmlkit.data.entry import Entry
 
 HELP = "list the data sets, or tell all about one"
 
@@ -68,15 +68,8 @@ def _details(entry: Entry, root: Path) -> str:
 
 def _state(entry: Entry, root: Path) -> str:
     """What is on this machine: "prepared", "at hand" where its files only need unpacking, or nothing."""
-    from dmlkit.data.places import packs_folder
-    from dmlkit.data.prepare import MANIFEST
+    from dmlkit.data.prepare import MANIFEST, absent
 
     if (root / entry.name / MANIFEST).is_file():
         return "prepared"
-    packs = packs_folder()
-
-    def at_hand(source: Source) -> bool:
-        packed = packs is not None and source.pack is not None and (packs / source.pack).is_file()
-        return packed or (root / "archives" / source.file).is_file()
-
-    return "at hand" if all(at_hand(source) for source in entry.sources) else ""
+    return "" if absent(entry, root) else "at hand"

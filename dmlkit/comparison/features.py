@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,8 @@ from dmlkit.data.places import data_root
 from dmlkit.data.transforms import evaluation_transform
 from dmlkit.models import build
 from dmlkit.recipes.config import Network
+from dmlkit.training import checkpoints
+from dmlkit.training.evaluation import embed_images
 
 BACKBONE = "mobilenet_v2_pack"
 
@@ -128,12 +128,14 @@ def rows(name: str, *, root: str | Path | None = None) -> Rows:
             found.test_labels - 5,
             "the 64 pixels of each image themselves",
         )
-    kept = (data_root() if root is None else Path(root)) / "features" / f"{name}-{_fingerprint(SOURCES[name])}.pt"
+    fingerprint = _fingerprint(SOURCES[name])
+    kept = (data_root() if root is None else Path(root)) / "features" / f"{name}-{fingerprint}.pt"
     kept.parent.mkdir(parents=True, exist_ok=True)
     with locked(kept):
         if not kept.is_file():
-            _save(_computed(SOURCES[name], root), kept)
-        parts = torch.load(kept, weights_only=True)
+            checkpoints.save(kept, fingerprint, _computed(SOURCES[name], root))
+        parts = checkpoints.load(kept, fingerprint)
+    del parts["fingerprint"]
     source = f"features of a {BACKBONE} trained on ImageNet, of images of {SOURCES[name].size} pixels"
     return Rows(name, **parts, source=source)
 
@@ -142,19 +144,8 @@ def _fingerprint(source: Source) -> str:
     return hashlib.sha256(f"{BACKBONE} {source}".encode()).hexdigest()[:8]
 
 
-def _save(parts: dict[str, Tensor], path: Path) -> None:
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        torch.save(parts, temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _computed(source: Source, root: str | Path | None) -> dict[str, Tensor]:
     """Rows and labels of both splits."""
-    from dmlkit.training.evaluation import embed_images  # imports the losses, which a catalogue need not wait for
-
     found, fault = None, None
     for name in source.benchmarks:
         try:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
-import secrets
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -31,6 +29,7 @@ from dmlkit.comparison.protocol import (
 )
 from dmlkit.data.errors import DataError
 from dmlkit.environment import building_book, source_code
+from dmlkit.records import write_whole
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def study(
     hidden = building_book() if progress is None else not progress
     for name in tqdm([name for name in names if name not in content["losses"]], desc=data.name, disable=hidden):
         content["losses"][name] = one_loss(on, name, protocol)
-        _write(content, path)
+        write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
     return Study(**content)
 
 
@@ -206,16 +205,6 @@ def _gone_on(path: Path, begun: dict[str, Any]) -> dict[str, Any]:
         if found[what] != begun[what]:
             raise DataError(f"{path} holds a study with another {what}: name another file")
     return found
-
-
-def _write(content: dict[str, Any], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 __all__ = ["MEASURES", "Study", "one_loss", "study"]

@@ -109,13 +109,25 @@ def _make_root(root: Path) -> None:
         ) from None
 
 
+def places(source: Source, root: Path) -> list[Path]:
+    """Where a source may lie: placed by hand or downloaded, then in the packs."""
+    packs = packs_folder()
+    packed = [packs / source.pack] if packs is not None and source.pack is not None else []
+    return [root / "archives" / source.file, *packed]
+
+
+def absent(entry: Entry, root: Path) -> list[Source]:
+    """The sources that a data set still lacks; none where it is prepared. Only names are looked at, no bytes."""
+    if (root / entry.name / MANIFEST).is_file():
+        return []
+    return [source for source in entry.sources if not any(path.is_file() for path in places(source, root))]
+
+
 def _located(source: Source, entry: Entry, root: Path, fetch: bool) -> Path:
     """The source's file with the right bytes: placed by hand, in the packs, or downloaded now."""
-    placed = root / "archives" / source.file
-    packs = packs_folder()
-    packed = packs / source.pack if packs is not None and source.pack is not None else None
-    for path in (placed, packed):
-        if path is not None and path.is_file():
+    placed, *_ = there = places(source, root)
+    for path in there:
+        if path.is_file():
             check_file(path, source.checksum, source.size)
             return path
     if source.url is not None and fetch:

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from dmlkit.data.catalogue import find
-from dmlkit.data.entry import Entry, Source
+from dmlkit.data.entry import Entry
 from dmlkit.data.places import data_root, packs_folder
-from dmlkit.data.prepare import MANIFEST
+from dmlkit.data.prepare import absent
 from dmlkit.models.build import BACKBONES, MOBILENET_FILE
 from dmlkit.models.heads import check_name
 from dmlkit.recipes.config import Config, Network
@@ -68,21 +68,19 @@ def _device(config: Config, device: str | torch.device | None) -> str:
 
 
 def _data(entry: Entry, root: Path) -> str:
-    if (root / entry.name / MANIFEST).is_file():
+    lacking = absent(entry, root)
+    if not lacking:
         return ""
-    absent = [source for source in entry.sources if not _at_hand(source, root)]
-    if not absent:
-        return ""
-    files = ", ".join(source.file for source in absent)
+    files = ", ".join(source.file for source in lacking)
     by_hand = f"put {files} into {_shown(root / 'archives')}"
     note = f" ({entry.by_hand})" if entry.by_hand else ""
     if entry.stands_in_for is not None:
         ways = f"name the folder of the packs in DMLKIT_PACKS, or {by_hand}{note}"
-    elif any(source.url is None for source in absent):
+    elif any(source.url is None for source in lacking):
         ways = by_hand + note
     else:
-        size = sum(source.size or 0 for source in absent) / 1e6
-        told = f" ({size:,.0f} MB)" if all(source.size for source in absent) else ""
+        size = sum(source.size or 0 for source in lacking) / 1e6
+        told = f" ({size:,.0f} MB)" if all(source.size for source in lacking) else ""
         at = "" if root == data_root() else f", root={str(root)!r}"
         ways = f"benchmark({entry.name!r}{at}, download=True) fetches it{told}, or {by_hand}"
     return f"{entry.title} is not here: {ways}."
@@ -92,12 +90,6 @@ def _shown(folder: Path) -> str:
     """A folder as one would type it: a page that prints it should not tell whose machine made it."""
     home = Path.home()
     return f"~/{folder.relative_to(home).as_posix()}" if folder.is_relative_to(home) else str(folder)
-
-
-def _at_hand(source: Source, root: Path) -> bool:
-    packs = packs_folder()
-    packed = packs is not None and source.pack is not None and (packs / source.pack).is_file()
-    return packed or (root / "archives" / source.file).is_file()
 
 
 def _weights(network: Network) -> str:

@@ -246,7 +246,10 @@ def test_rows_of_images_are_kept_and_halves_share_no_class(tmp_path, monkeypatch
     again = comparison.rows("fashion-mnist", root=tmp_path)
     assert opened == ["cifar10"]
     assert torch.equal(again.train, found.train) and again.checksum == found.checksum
-    assert len(list((tmp_path / "features").glob("*.pt"))) == 1
+    (kept,) = (tmp_path / "features").glob("*.pt")
+    kept.write_bytes(kept.read_bytes()[:100])
+    with pytest.raises(DataError, match=r"\.pt is not a checkpoint of dmlkit .* remove it to begin anew"):
+        comparison.rows("fashion-mnist", root=tmp_path)
 
 
 def test_standardised_rows():

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from dmlkit.data import places
+from dmlkit.data.prepare import MANIFEST
 from dmlkit.recipes import recipe
 from dmlkit.training import missing
 
@@ -64,7 +65,7 @@ def test_what_is_here_is_not_named(bare, monkeypatch):
 def test_a_prepared_set_needs_no_archive(bare):
     config = recipe("silhouette/CE", "cifar10", scale="full")
     assert len(missing(config, device="cpu")) == 1 + config.network.pretrained
-    touch(bare / "data" / "cifar10" / module.MANIFEST)
+    touch(bare / "data" / "cifar10" / MANIFEST)
     assert not [s for s in missing(config, device="cpu") if "CIFAR" in s]
 
 
