@@ -288,7 +288,13 @@ def verify(network: nn.Module, pairs: Pairs, **reading) -> dict[str, float]:
 
 
 def final_measures(
-    network: nn.Module, loss: losses.WeightedSum, data: Data, how: Evaluation, **reading
+    network: nn.Module,
+    loss: losses.WeightedSum,
+    data: Data,
+    how: Evaluation,
+    *,
+    tested: Mapping[str, float] | None = None,
+    **reading,
 ) -> dict[str, float]:
     """Everything that a config measures in the end: its test split, and each set of pairs under its name.
 
@@ -297,9 +303,12 @@ def final_measures(
         loss: of `build_loss`.
         data: of `open_data`.
         how: the config's evaluation.
+        tested: what `measure` found in this network already; None measures now.
         **reading: as `embed_images`.
     """
-    found = measure(network, loss.losses, loss.taps, data.test, how, train=data.seen, **reading) if data.test else {}
+    found = {} if tested is None else dict(tested)
+    if tested is None and data.test:
+        found = measure(network, loss.losses, loss.taps, data.test, how, train=data.seen, **reading)
     for name, pairs in data.pairs.items():
         found |= {f"{name} {key}": value for key, value in verify(network, pairs, **reading).items()}
     return found

@@ -173,6 +173,7 @@ def _run(
         if phase.terms is not None:
             loss = build_loss(phase.terms, data.num_classes, width).to(device)
     seconds = state.seconds
+    tested: dict[str, float] | None = None
     reading = {"workers": workers, "channels_last": True}
 
     def finished(record: RunRecord) -> RunRecord:
@@ -199,9 +200,9 @@ def _run(
                 state.curves["loss"].append(value)
                 state.seconds = seconds + time.perf_counter() - began
                 last = number == len(config.phases) - 1 and state.epoch == phase.epochs - 1
-                _evaluate(config, data, network, loss, state, last, reading)
+                tested = _evaluate(config, data, network, loss, state, last, reading)
             state.phase, state.epoch = number + 1, 0
-        record = finished(_record(config, data, network, loss, state, device, reading))
+        record = finished(_record(config, data, network, loss, state, device, tested, reading))
     if files is not None and is_main():
         weights = {"network": network.state_dict(), "loss": loss.state_dict(), "best network": None}
         if "network" in state.best:
@@ -408,25 +409,27 @@ def _bar(config: Config, batches: EpochBatches, state: Progress, progress: bool 
 
 def _evaluate(
     config: Config, data: Data, network: nn.Module, loss: WeightedSum, state: Progress, last: bool, reading: dict
-) -> None:
-    """Measure after an epoch where it is time, and remember the best."""
+) -> dict[str, float] | None:
+    """Measure after an epoch where it is time, and remember the best; what was measured on the test split."""
     how = config.evaluation
     done = len(state.curves["loss"])
     if done % how.every and not last:
-        return
+        return None
     chosen_on = "test" if data.validation is None else "validation"
     splits = data.test if data.validation is None else {"test": data.validation}
     found = measure(network, loss.losses, loss.taps, splits, how, train=data.seen, **reading) if splits else {}
     state.curves.setdefault("evaluated after epoch", []).append(done)
     for name, value in found.items():
         state.curves.setdefault(name, []).append(value)
-    if how.best_by is None:
-        return
-    if not state.best or found[how.best_by] > state.best["metrics"][how.best_by]:
+    better = how.best_by is not None and (
+        not state.best or found[how.best_by] > state.best["metrics"][how.best_by]
+    )
+    if better:
         state.best = {"epoch": done, "chosen on": chosen_on, "metrics": found}
         if data.validation is not None:
             state.best["network"] = {name: value.cpu().clone() for name, value in network.state_dict().items()}
             state.best["loss"] = {name: value.cpu().clone() for name, value in loss.state_dict().items()}
+    return found if data.validation is None else None
 
 
 def _record(
@@ -436,14 +439,18 @@ def _record(
     loss: WeightedSum,
     state: Progress,
     device: torch.device,
+    tested: dict[str, float] | None,
     reading: dict,
 ) -> RunRecord:
-    """The record: metrics of the last epoch, and of the best one where one was chosen."""
+    """The record: metrics of the last epoch, and of the best one where one was chosen.
 
-    def measured() -> dict[str, float]:
-        return final_measures(network, loss, data, config.evaluation, **reading)
+    `tested` has those of the test split, where they were measured after the last epoch.
+    """
 
-    metrics = measured()
+    def measured(tested: dict[str, float] | None = None) -> dict[str, float]:
+        return final_measures(network, loss, data, config.evaluation, tested=tested, **reading)
+
+    metrics = measured(tested)
     keep = data.test and "points" in config.evaluation.measures
     points = kept_points(network, loss, data, **reading) if keep else {}
     best = {key: value for key, value in state.best.items() if key not in ("network", "loss")}
