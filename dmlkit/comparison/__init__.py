@@ -3,6 +3,7 @@
 - `features`    rows that no loss may change: pixels, or what a frozen network makes of images
 - `candidates`  the losses, what is tuned of each, in which range
 - `protocol`    how a head is trained and measured, the same for all
+- `networks`    the same with networks that train, on images in memory
 - `studies`     the search and the final runs of every loss, in one file that can be gone on with
 - `ranks`       mean ranks, critical differences, and what a smaller search had found
 - `pictures`    the critical-difference plot
@@ -12,6 +13,7 @@ Used in the chapters "A fair comparison" and "Choosing a loss".
 
 from dmlkit.comparison.candidates import CANDIDATES, FAMILIES, Candidate, draw
 from dmlkit.comparison.features import NAMES, Rows, rows
+from dmlkit.comparison.networks import PICTURES, NetworkProtocol, Pictures, picture_course, pictures
 from dmlkit.comparison.pictures import critical_difference_plot
 from dmlkit.comparison.protocol import (
     MEASURES,
@@ -34,9 +36,12 @@ __all__ = [
     "FAMILIES",
     "MEASURES",
     "NAMES",
+    "PICTURES",
     "Candidate",
     "Course",
     "Lesson",
+    "NetworkProtocol",
+    "Pictures",
     "Protocol",
     "Rows",
     "Study",
@@ -54,6 +59,8 @@ __all__ = [
     "mean_ranks",
     "measured",
     "one_loss",
+    "picture_course",
+    "pictures",
     "rows",
     "study",
     "train_head",

@@ -120,7 +120,14 @@ CANDIDATES: dict[str, Candidate] = {
 }
 
 
-def draw(candidate: Candidate, number: int, seed: int = 0) -> dict[str, float]:
+def draw(
+    candidate: Candidate,
+    number: int,
+    seed: int = 0,
+    *,
+    rates: Mapping[str, Range] = RATES,
+    defaults: Mapping[str, float] = DEFAULT_RATES,
+) -> dict[str, float]:
     """The settings of a trial: number 0 has the loss's defaults, the others are drawn independently from its ranges.
 
     Random search, not a cleverer one: its trials do not depend on each other, so that the best of any few of them says
@@ -130,6 +137,7 @@ def draw(candidate: Candidate, number: int, seed: int = 0) -> dict[str, float]:
         candidate: whose ranges.
         number: of the trial.
         seed: of the search; the same numbers give each loss the same places within its ranges.
+        rates, defaults: where "lr" and "loss_lr" are looked for, and what trial 0 takes; those of a head.
 
     Example:
         >>> draw(CANDIDATES["SupCon"], 0)
@@ -137,9 +145,9 @@ def draw(candidate: Candidate, number: int, seed: int = 0) -> dict[str, float]:
         >>> sorted(draw(CANDIDATES["SupCon"], 1))
         ['lr', 'temperature']
     """
-    rates = {name: among for name, among in RATES.items() if name == "lr" or candidate.has_parameters}
+    rates = {name: among for name, among in rates.items() if name == "lr" or candidate.has_parameters}
     if number == 0:
-        return {name: DEFAULT_RATES[name] for name in rates}
+        return {name: defaults[name] for name in rates}
     random_numbers = random.Random(f"{seed} {number}")
     return {name: _drawn(among, random_numbers.random()) for name, among in {**rates, **candidate.space}.items()}
 

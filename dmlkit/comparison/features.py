@@ -146,6 +146,22 @@ def _fingerprint(source: Source) -> str:
 
 def _computed(source: Source, root: str | Path | None) -> dict[str, Tensor]:
     """Rows and labels of both splits."""
+    splits = split_images(source, root)
+    network = build(Network(BACKBONE, pretrained=True, head="none", embedding_dim=None), size=source.size)
+    parts: dict[str, Tensor] = {}
+    for split, images in splits.items():
+        features, _ = embed_images(network, images)
+        _, labels = images.labels.unique(return_inverse=True)
+        parts |= {split: features.contiguous(), f"{split}_labels": labels}
+    return parts
+
+
+def split_images(source: Source, root: str | Path | None = None) -> dict[str, ImageSet]:
+    """The "train" and "test" images of a source, in classes that have nothing in common, as they are read.
+
+    Raises:
+        DataError: the images are not here; the sentence says what to do.
+    """
     found, fault = None, None
     for name in source.benchmarks:
         try:
@@ -155,14 +171,9 @@ def _computed(source: Source, root: str | Path | None) -> dict[str, Tensor]:
             fault = fault or missing
     if found is None:
         raise fault
-    network = build(Network(BACKBONE, pretrained=True, head="none", embedding_dim=None), size=source.size)
     reading = _whole(source.size) if source.whole else evaluation_transform("warped", size=source.size, channels=3)
-    parts: dict[str, Tensor] = {}
-    for split, images in _halves(found.train, found["test"], source).items():
-        features, _ = embed_images(network, images.with_transform(reading))
-        _, labels = images.labels.unique(return_inverse=True)
-        parts |= {split: features.contiguous(), f"{split}_labels": labels}
-    return parts
+    halves = _halves(found.train, found["test"], source)
+    return {split: images.with_transform(reading) for split, images in halves.items()}
 
 
 def _whole(size: int) -> Callable[[Image.Image], Tensor]:

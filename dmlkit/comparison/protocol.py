@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from dmlkit import metrics
-from dmlkit.comparison.candidates import Candidate
+from dmlkit.comparison.candidates import Candidate, draw
 from dmlkit.comparison.features import Rows
 from dmlkit.data.samplers import ClassBalanced
 from dmlkit.geometry import compact_labels
@@ -41,6 +41,17 @@ class Protocol:
     folds: int = 2
     seeds: int = 5
 
+    # Whether every trial is tested too, and the defaults are run over all seeds: what makes smaller budgets known.
+    thorough: ClassVar[bool] = True
+
+    def schedule(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
+        """Of the learning rates."""
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
+
+    def settings(self, candidate: Candidate, number: int) -> dict[str, float]:
+        """Those of a trial, by `draw`."""
+        return draw(candidate, number)
+
 
 def standardised(rows: Tensor) -> Tensor:
     """Each row with mean 0 and variance 1 over its numbers (layer normalisation without parameters)."""
@@ -50,6 +61,8 @@ def standardised(rows: Tensor) -> Tensor:
 @dataclass(frozen=True, eq=False)
 class Lesson:
     """Rows to train on, and the head that every loss begins with.
+
+    Batches follow from the seed alone: every loss is shown the same rows in the same order.
 
     Attributes:
         rows: (N, F), standardised.
@@ -73,6 +86,20 @@ class Lesson:
             made.weight.copy_(self.first)
             made.bias.copy_(-(self.first @ self.rows.mean(dim=0)))
         return made
+
+    def untrained(self, rows: Tensor) -> Tensor:
+        """What is known of other rows without this head: the rows themselves."""
+        return rows
+
+    def sampler(self, protocol: Protocol, seed: int) -> ClassBalanced:
+        """The places of each batch."""
+        drawn = min(protocol.classes, self.num_classes)
+        return ClassBalanced(self.labels, drawn, protocol.batch // drawn, batches=protocol.steps, seed=seed)
+
+    def batches(self, protocol: Protocol, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Rows and labels of each step."""
+        for places in self.sampler(protocol, seed):
+            yield self.rows[places], self.labels[places]
 
 
 def lesson(rows: Tensor, labels: Tensor, protocol: Protocol) -> Lesson:
@@ -99,10 +126,8 @@ def lesson(rows: Tensor, labels: Tensor, protocol: Protocol) -> Lesson:
 
 def train_head(
     given: Lesson, candidate: Candidate, settings: Mapping[str, Any], protocol: Protocol, *, seed: int = 0
-) -> nn.Linear:
-    """A linear head trained by a loss.
-
-    Batches follow from the seed alone: every loss is shown the same rows in the same order, from the same first head.
+) -> nn.Module:
+    """The lesson's head (a linear one, or a whole network with one on top) trained by a loss.
 
     Args:
         given: what to train on.
@@ -112,14 +137,12 @@ def train_head(
         seed: of batches, and of what the loss begins with.
 
     Returns:
-        The head, F to d.
+        The head.
 
     Raises:
         FloatingPointError: the loss is no longer finite.
     """
-    drawn = min(protocol.classes, given.num_classes)
-    sampler = ClassBalanced(given.labels, drawn, protocol.batch // drawn, batches=protocol.steps, seed=seed)
-    head = given.head()
+    head = given.head().train()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         loss = candidate.make(given.num_classes, protocol.embedding_dim, settings)
@@ -127,9 +150,9 @@ def train_head(
     if any(True for _ in loss.parameters()):
         groups.append({"params": list(loss.parameters()), "lr": settings["loss_lr"]})
     optimizer = torch.optim.Adam(groups)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, protocol.steps)
-    for batch in sampler:
-        value = loss(head(given.rows[batch]), given.labels[batch])
+    schedule = protocol.schedule(optimizer)
+    for rows, labels in given.batches(protocol, seed):
+        value = loss(head(rows), labels)
         if not value.isfinite():
             raise FloatingPointError(f"the loss is {value.item()}: lower the learning rate")
         optimizer.zero_grad(set_to_none=True)
@@ -146,7 +169,10 @@ def embedded(head: nn.Module, rows: Tensor) -> Tensor:
     Raises:
         FloatingPointError: it is not finite.
     """
-    found = head(rows)
+    # Images are many numbers inside a network: not all at once.
+    parts = (rows,) if rows.ndim == 2 else rows.split(128)
+    head.eval()
+    found = torch.cat([head(part) for part in parts])
     if not found.isfinite().all():
         raise FloatingPointError("the head gives embeddings that are not finite: lower the learning rate")
     return found

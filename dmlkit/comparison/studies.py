@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import statistics
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,8 +15,9 @@ import torch
 from tqdm.auto import tqdm
 
 import dmlkit
-from dmlkit.comparison.candidates import CANDIDATES, draw
+from dmlkit.comparison.candidates import CANDIDATES
 from dmlkit.comparison.features import Rows
+from dmlkit.comparison.networks import PICTURES, NetworkProtocol, Pictures, picture_course
 from dmlkit.comparison.protocol import (
     MEASURES,
     Course,
@@ -28,6 +30,7 @@ from dmlkit.comparison.protocol import (
     validation_scores,
 )
 from dmlkit.data.errors import DataError
+from dmlkit.data.locks import locked
 from dmlkit.environment import building_book, source_code
 from dmlkit.records import write_whole
 
@@ -43,7 +46,8 @@ class Study:
         baselines: measures without any training: of the "rows" themselves, and of the "first head", by both distances.
         losses: loss → "trials" (settings, validation scores of the folds and their mean, MAP@R on the test split, or
             the reason why there are none), "chosen" (the number of the trial with the best validation score), and
-            "final" and "default": the measures of each seed with the chosen settings and with the loss's defaults.
+            "final" and "default": the measures of each seed with the chosen settings and with the loss's defaults (none
+            where each loss trains a network), and the "seconds" that all this took.
         versions, device, code: of what ran.
     """
 
@@ -90,13 +94,13 @@ def study(
 
     The test split has no say in what is chosen. Of each trial the file also keeps its MAP@R there, so that a reader can
     see what a smaller budget would have come to. After each loss the file is written anew, whole; called again, the
-    study goes on with the losses that are missing.
+    study goes on with the losses that are missing. Several processes, each with losses of its own, may share a file.
 
     Args:
-        data: of `rows`.
+        data: of `rows`, or of `pictures`: then every loss trains a whole network.
         path: of the JSON file.
         names: losses, of `CANDIDATES`.
-        protocol: what all losses share; by default `Protocol()`.
+        protocol: what all losses share; by default `Protocol()`, or that of the pictures.
         progress: show a bar; None shows one unless the book is being built.
 
     Returns:
@@ -107,48 +111,55 @@ def study(
         DataError: the file is of other data or another protocol.
     """
     path, names = Path(path), list(names)
-    protocol = protocol or Protocol()
+    if protocol is None:
+        protocol = PICTURES[data.name].protocol if isinstance(data, Pictures) else Protocol()
     for name in names:
         if name not in CANDIDATES:
             raise ValueError(f"names must be among {', '.join(CANDIDATES)}, found {name!r}")
-    on = course(data, protocol)
-    content = _begun(data, on, protocol)
-    if path.exists():
-        content = _gone_on(path, content)
+    on = picture_course(data, protocol) if isinstance(protocol, NetworkProtocol) else course(data, protocol)
+    begun = _begun(data, on, protocol)
+    found = _gone_on(path, begun)["losses"]
     hidden = building_book() if progress is None else not progress
-    for name in tqdm([name for name in names if name not in content["losses"]], desc=data.name, disable=hidden):
-        content["losses"][name] = one_loss(on, name, protocol)
-        write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
-    return Study(**content)
+    for name in tqdm([name for name in names if name not in found], desc=data.name, disable=hidden):
+        made = one_loss(on, name, protocol)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(path):  # another process may be at other losses of the same study
+            content = _gone_on(path, begun)
+            kept = {**content["losses"], name: made}
+            content["losses"] = {name: kept[name] for name in CANDIDATES if name in kept}
+            write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    return Study.load(path)
 
 
 def one_loss(on: Course, name: str, protocol: Protocol) -> dict[str, Any]:
     """Trials, choice and final runs of one loss, as `Study.losses` holds them."""
+    began = time.perf_counter()
     candidate = CANDIDATES[name]
     trials = []
     for number in range(protocol.trials):
-        settings = draw(candidate, number)
+        settings = protocol.settings(candidate, number)
         try:
             scores = validation_scores(on, candidate, settings, protocol)
-            tested = embeddings_of_test(on, candidate, settings, protocol)
+            tested = embeddings_of_test(on, candidate, settings, protocol) if protocol.thorough else None
         except FloatingPointError as fault:
             trials.append({"settings": settings, "reason": str(fault)})
             continue
-        trials.append(
-            {
-                "settings": settings,
-                "folds": _rounded(scores),
-                "validation": _rounded(statistics.fmean(scores)),
-                "test": _rounded(map_at_r(tested, on.test_labels, candidate.distance)),
-            }
-        )
+        trial = {
+            "settings": settings,
+            "folds": _rounded(scores),
+            "validation": _rounded(statistics.fmean(scores)),
+        }
+        if tested is not None:
+            trial["test"] = _rounded(map_at_r(tested, on.test_labels, candidate.distance))
+        trials.append(trial)
     scored = [number for number, trial in enumerate(trials) if "validation" in trial]
     chosen = max(scored, key=lambda number: trials[number]["validation"]) if scored else None
     return {
         "trials": trials,
         "chosen": chosen,
         "final": [] if chosen is None else _runs(on, name, trials[chosen]["settings"], protocol),
-        "default": _runs(on, name, draw(candidate, 0), protocol) if 0 in scored else [],
+        "default": _runs(on, name, trials[0]["settings"], protocol) if protocol.thorough and 0 in scored else [],
+        "seconds": round(time.perf_counter() - began, 1),
     }
 
 
@@ -173,6 +184,7 @@ def _rounded(value: Any) -> Any:
 
 def _begun(data: Rows, on: Course, protocol: Protocol) -> dict[str, Any]:
     start = embedded(on.whole.head(), on.test)
+    rows = on.whole.untrained(on.test)
     return {
         "name": data.name,
         "data": {
@@ -180,14 +192,14 @@ def _begun(data: Rows, on: Course, protocol: Protocol) -> dict[str, Any]:
             "train classes": data.train_classes,
             "test": len(data.test),
             "test classes": len(data.test_labels.unique()),
-            "width": data.train.shape[1],
+            "width": rows.shape[1],
             "checksum": data.checksum,
             "source": data.source,
         },
         "protocol": asdict(protocol),
         "baselines": _rounded(
             {
-                "rows": measured(on.test, on.test_labels, "cosine"),
+                "rows": measured(rows, on.test_labels, "cosine"),
                 "first head": measured(start, on.test_labels, "cosine"),
                 "first head, euclidean": measured(start, on.test_labels, "euclidean"),
             }
@@ -200,6 +212,9 @@ def _begun(data: Rows, on: Course, protocol: Protocol) -> dict[str, Any]:
 
 
 def _gone_on(path: Path, begun: dict[str, Any]) -> dict[str, Any]:
+    """What the file has, if it is of the same study; where there is none, the beginning."""
+    if not path.exists():
+        return begun
     found = asdict(Study.load(path))
     for what in ("name", "data", "protocol"):
         if found[what] != begun[what]:

@@ -421,9 +421,7 @@ def _evaluate(
     state.curves.setdefault("evaluated after epoch", []).append(done)
     for name, value in found.items():
         state.curves.setdefault(name, []).append(value)
-    better = how.best_by is not None and (
-        not state.best or found[how.best_by] > state.best["metrics"][how.best_by]
-    )
+    better = how.best_by is not None and (not state.best or found[how.best_by] > state.best["metrics"][how.best_by])
     if better:
         state.best = {"epoch": done, "chosen on": chosen_on, "metrics": found}
         if data.validation is not None:

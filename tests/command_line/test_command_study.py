@@ -20,7 +20,7 @@ def test_studies_the_losses_that_are_named(short, tmp_path, capsys):
     assert main(asked) == 0
     said = capsys.readouterr().out
     found = comparison.Study.load(tmp_path / "digits.json")
-    assert list(found.losses) == ["SupCon", "NormSoftmax"]
+    assert list(found.losses) == ["NormSoftmax", "SupCon"]
     assert said.startswith("digits: MAP@R ") and "untrained" in said and "SupCon" in said
     # Again: nothing is missing, so nothing is done anew.
     before = (tmp_path / "digits.json").read_bytes()
