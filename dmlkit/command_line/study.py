@@ -35,10 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Make or finish a study of each data set; print the three best losses of each."""
-    from dmlkit.comparison import CANDIDATES, pictures, rows, study
+    from dmlkit.comparison import CANDIDATES, images, rows, study
     from dmlkit.records import estimate
 
-    read = pictures if arguments.networks else rows
+    read = images if arguments.networks else rows
     for name in arguments.names:
         found = study(
             read(name, root=arguments.root),

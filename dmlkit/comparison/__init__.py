@@ -13,7 +13,7 @@ Used in the chapters "A fair comparison" and "Choosing a loss".
 
 from dmlkit.comparison.candidates import CANDIDATES, FAMILIES, Candidate, draw
 from dmlkit.comparison.features import NAMES, Rows, rows
-from dmlkit.comparison.networks import PICTURES, NetworkProtocol, Pictures, picture_course, pictures
+from dmlkit.comparison.networks import IMAGES, Images, NetworkProtocol, image_course, images
 from dmlkit.comparison.pictures import critical_difference_plot
 from dmlkit.comparison.protocol import (
     MEASURES,
@@ -34,14 +34,14 @@ from dmlkit.comparison.studies import Study, one_loss, study
 __all__ = [
     "CANDIDATES",
     "FAMILIES",
+    "IMAGES",
     "MEASURES",
     "NAMES",
-    "PICTURES",
     "Candidate",
     "Course",
+    "Images",
     "Lesson",
     "NetworkProtocol",
-    "Pictures",
     "Protocol",
     "Rows",
     "Study",
@@ -55,12 +55,12 @@ __all__ = [
     "embeddings_of_test",
     "expected_test",
     "friedman",
+    "image_course",
+    "images",
     "lesson",
     "mean_ranks",
     "measured",
     "one_loss",
-    "picture_course",
-    "pictures",
     "rows",
     "study",
     "train_head",

@@ -83,7 +83,7 @@ class NetworkProtocol(Protocol):
 
 
 @dataclass(frozen=True)
-class PictureSource(Source):
+class ImageSource(Source):
     """How the images of a data set are read, and by which protocol losses are compared on them.
 
     Attributes:
@@ -108,20 +108,20 @@ _FROM_SCRATCH = NetworkProtocol(
     lr_low=1e-4,
     lr_high=1e-2,
 )
-PICTURES: dict[str, PictureSource] = {
-    "cub50": PictureSource(("cub50",), 128, whole=False),
-    "cars98": PictureSource(("cars196-train-half",), 128, whole=False),
+IMAGES: dict[str, ImageSource] = {
+    "cub50": ImageSource(("cub50",), 128, whole=False),
+    "cars98": ImageSource(("cars196-train-half",), 128, whole=False),
     # Clusters are counted in as many classes as there are, and that of all 659 takes longer than a training.
-    "omniglot": PictureSource(("omniglot", "omniglot-rezipped"), 28, (964, 300), protocol=_FROM_SCRATCH),
+    "omniglot": ImageSource(("omniglot", "omniglot-rezipped"), 28, (964, 300), protocol=_FROM_SCRATCH),
 }
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures(Rows):
+class Images(Rows):
     """Images with labels, in training classes and in test classes that are others.
 
     Attributes:
-        name: one of `PICTURES`.
+        name: one of `IMAGES`.
         train, test: (N, 3, S, S) and (M, 3, S, S), uint8.
         train_labels, test_labels: (N,) and (M,), int64; those of training are 0 … C − 1.
         source: one sentence: what the images are.
@@ -143,11 +143,11 @@ class Pictures(Rows):
         )
 
 
-def pictures(name: str, *, root: str | Path | None = None) -> Pictures:
+def images(name: str, *, root: str | Path | None = None) -> Images:
     """The images of a data set in memory.
 
     Args:
-        name: one of `PICTURES`.
+        name: one of `IMAGES`.
         root: the data root; by default as `dmlkit.data.benchmark`.
 
     Raises:
@@ -156,15 +156,15 @@ def pictures(name: str, *, root: str | Path | None = None) -> Pictures:
 
     Used in the chapter "A fair comparison".
     """
-    if name not in PICTURES:
-        raise ValueError(f"name must be one of {', '.join(PICTURES)}, found {name!r}")
-    source = PICTURES[name]
+    if name not in IMAGES:
+        raise ValueError(f"name must be one of {', '.join(IMAGES)}, found {name!r}")
+    source = IMAGES[name]
     parts: dict[str, Tensor] = {}
-    for split, images in split_images(source, root).items():
-        kept = Resident(images)
+    for split, read in split_images(source, root).items():
+        kept = Resident(read)
         _, labels = kept.labels.unique(return_inverse=True)
         parts |= {split: kept.pixels.permute(0, 3, 1, 2), f"{split}_labels": labels}
-    return Pictures(name, **parts, source=f"{source.size} pixels wide and high")
+    return Images(name, **parts, source=f"{source.size} pixels wide and high")
 
 
 class Stages(NamedTuple):
@@ -215,7 +215,7 @@ def _shown(given: Tensor, statistics: Statistics) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class PictureLesson(Lesson):
+class ImageLesson(Lesson):
     """What to train on, and the network that every loss begins with.
 
     Attributes:
@@ -260,7 +260,7 @@ class PictureLesson(Lesson):
             yield maps.contiguous(memory_format=torch.channels_last), self.labels[places]
 
 
-def picture_course(data: Pictures, protocol: NetworkProtocol) -> Course:
+def image_course(data: Images, protocol: NetworkProtocol) -> Course:
     """Lessons on all training classes and on those that a fold leaves.
 
     Every loss and every seed begins with the same network: what differs between seeds is batches, crops and flips, and
@@ -269,10 +269,10 @@ def picture_course(data: Pictures, protocol: NetworkProtocol) -> Course:
     network = stages(protocol)
     train, test = _read(network, data.train, mirrored=True), _read(network, data.test, mirrored=False)
 
-    def given(chosen: Tensor) -> PictureLesson:
+    def given(chosen: Tensor) -> ImageLesson:
         rows = train[chosen]
         found = lesson(_features(network, _plain(rows)), data.train_labels[chosen], protocol)
-        return PictureLesson(rows, found.labels, found.first, found.head().bias.detach(), network)
+        return ImageLesson(rows, found.labels, found.first, found.head().bias.detach(), network)
 
     parts = []
     for kept, held in folds(data.train_labels, protocol.folds)[: protocol.held_out]:

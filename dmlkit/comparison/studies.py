@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 import dmlkit
 from dmlkit.comparison.candidates import CANDIDATES
 from dmlkit.comparison.features import Rows
-from dmlkit.comparison.networks import PICTURES, NetworkProtocol, Pictures, picture_course
+from dmlkit.comparison.networks import IMAGES, Images, NetworkProtocol, image_course
 from dmlkit.comparison.protocol import (
     MEASURES,
     Course,
@@ -97,10 +97,10 @@ def study(
     study goes on with the losses that are missing. Several processes, each with losses of its own, may share a file.
 
     Args:
-        data: of `rows`, or of `pictures`: then every loss trains a whole network.
+        data: of `rows`, or of `images`: then every loss trains a whole network.
         path: of the JSON file.
         names: losses, of `CANDIDATES`.
-        protocol: what all losses share; by default `Protocol()`, or that of the pictures.
+        protocol: what all losses share; by default `Protocol()`, or that of the images.
         progress: show a bar; None shows one unless the book is being built.
 
     Returns:
@@ -112,11 +112,11 @@ def study(
     """
     path, names = Path(path), list(names)
     if protocol is None:
-        protocol = PICTURES[data.name].protocol if isinstance(data, Pictures) else Protocol()
+        protocol = IMAGES[data.name].protocol if isinstance(data, Images) else Protocol()
     for name in names:
         if name not in CANDIDATES:
             raise ValueError(f"names must be among {', '.join(CANDIDATES)}, found {name!r}")
-    on = picture_course(data, protocol) if isinstance(protocol, NetworkProtocol) else course(data, protocol)
+    on = image_course(data, protocol) if isinstance(protocol, NetworkProtocol) else course(data, protocol)
     begun = _begun(data, on, protocol)
     found = _gone_on(path, begun)["losses"]
     hidden = building_book() if progress is None else not progress
