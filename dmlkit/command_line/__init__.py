@@ -1,9 +1,12 @@
 """The command line: `python -m dmlkit train …`, one file a subcommand.
 
 - `train`       a recipe on a benchmark, over seeds
+- `record`      many runs of a list, as far as the time goes
 - `evaluate`    measures kept weights again and holds the record against them
 - `compare`     records beside published numbers, as Markdown
 - `study`       losses under one protocol, with searches of equal budget
+- `sweep`       one number of a loss at a time, all else as it was
+- `faces`       verification of people that were not trained on, every loss
 - `benchmarks`  the catalogue, and what of it is on this machine
 
 Exit status: 0 done; 1 it could not be done, one sentence on stderr; 2 wrong usage; 130 interrupted.
@@ -18,10 +21,19 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from dmlkit.command_line import benchmarks, compare, evaluate, study, train
+from dmlkit.command_line import benchmarks, compare, evaluate, faces, record, study, sweep, train
 
 # Each has HELP, EPILOG, add_arguments(parser) and main(arguments) → exit status.
-COMMANDS = {"train": train, "evaluate": evaluate, "compare": compare, "study": study, "benchmarks": benchmarks}
+COMMANDS = {
+    "train": train,
+    "record": record,
+    "evaluate": evaluate,
+    "compare": compare,
+    "study": study,
+    "sweep": sweep,
+    "faces": faces,
+    "benchmarks": benchmarks,
+}
 
 EPILOG = """\
 a first run, in seconds and without any data:

@@ -89,13 +89,10 @@ def main(arguments: argparse.Namespace) -> int:
     from dmlkit.records import estimate
     from dmlkit.training import run, run_folder
 
-    name = recipe_name(arguments)
-    seeds = [arguments.seed] if arguments.seeds is None else list(range(arguments.seeds))
     check_device(arguments.device)
-    # All configs first: what cannot be is said before the first seed is trained.
-    configs = [_config(name, arguments, seed) for seed in seeds]
     records = []
-    for seed, config in zip(seeds, configs, strict=True):
+    # All configs first: what cannot be is said before the first seed is trained.
+    for config in configs(arguments):
         folder = run_folder(arguments.runs, arguments.benchmark, config)
         record = run(
             config,
@@ -108,7 +105,8 @@ def main(arguments: argparse.Namespace) -> int:
             progress=None if sys.stderr.isatty() else False,  # a bar in a log file is a page of bars
         )
         records.append(record)
-        say(f"seed {seed}: {_numbers(headlines(record.metrics))}, {record.seconds:.0f} s, {folder / 'record.json'}")
+        told = f"{_numbers(headlines(record.metrics))}, {record.seconds:.0f} s, {folder / 'record.json'}"
+        say(f"seed {config.seed}: {told}")
     if len(records) > 1:
         means = {metric: estimate(r.metrics[metric] for r in records) for metric in headlines(records[0].metrics)}
         say(f"{len(records)} seeds: {_numbers(means)} (mean ± 95 % interval)")
@@ -145,10 +143,17 @@ def _numbers(metrics: Mapping[str, float | Estimate]) -> str:
     )
 
 
-def _config(name: str, arguments: argparse.Namespace, seed: int) -> Config:
+def configs(arguments: argparse.Namespace) -> list[Config]:
+    """The config of each seed.
+
+    Raises:
+        ValueError: an unknown recipe, arm, loss, benchmark, path or value.
+    """
     from dmlkit.recipes import changed, recipe
 
-    return changed(recipe(name, arguments.benchmark, scale=arguments.scale, seed=seed), changes(arguments.set))
+    name, others = recipe_name(arguments), changes(arguments.set)
+    seeds = [arguments.seed] if arguments.seeds is None else range(arguments.seeds)
+    return [changed(recipe(name, arguments.benchmark, scale=arguments.scale, seed=seed), others) for seed in seeds]
 
 
 def changes(given: Sequence[str]) -> dict[str, Any]:

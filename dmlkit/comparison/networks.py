@@ -154,7 +154,7 @@ def images(name: str, *, root: str | Path | None = None) -> Images:
         ValueError: an unknown name.
         DataError: the images are not here; the sentence says what to do.
 
-    Used in the chapter "A fair comparison".
+    Used in the chapter "From heads to networks".
     """
     if name not in IMAGES:
         raise ValueError(f"name must be one of {', '.join(IMAGES)}, found {name!r}")
@@ -239,7 +239,7 @@ class ImageLesson(Lesson):
 
     def untrained(self, rows: Tensor) -> Tensor:
         """What the first network makes of others, without its head."""
-        return standardised(_features(self.network, rows))
+        return standardised(features_of(self.network, rows))
 
     def batches(self, protocol: NetworkProtocol, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Maps or images, flipped and cropped at random, and labels of each step."""
@@ -267,23 +267,23 @@ def image_course(data: Images, protocol: NetworkProtocol) -> Course:
     what the loss itself begins with.
     """
     network = stages(protocol)
-    train, test = _read(network, data.train, mirrored=True), _read(network, data.test, mirrored=False)
+    train, test = late_rows(network, data.train, mirrored=True), late_rows(network, data.test, mirrored=False)
 
     def given(chosen: Tensor) -> ImageLesson:
         rows = train[chosen]
-        found = lesson(_features(network, _plain(rows)), data.train_labels[chosen], protocol)
+        found = lesson(features_of(network, unmirrored(rows)), data.train_labels[chosen], protocol)
         return ImageLesson(rows, found.labels, found.first, found.head().bias.detach(), network)
 
     parts = []
     for kept, held in folds(data.train_labels, protocol.folds)[: protocol.held_out]:
         fit, validate = (torch.isin(data.train_labels, part) for part in (kept, held))
-        parts.append((given(fit), _plain(train[validate]), data.train_labels[validate]))
+        parts.append((given(fit), unmirrored(train[validate]), data.train_labels[validate]))
     whole = given(torch.ones(len(data.train), dtype=torch.bool))
     return Course(whole, tuple(parts), test, data.test_labels)
 
 
 @torch.no_grad()
-def _read(network: Stages, images: Tensor, *, mirrored: bool) -> Tensor:
+def late_rows(network: Stages, images: Tensor, *, mirrored: bool) -> Tensor:
     """What the late stage reads: the stored images, or their maps (and, beside them, those of the mirror images)."""
     if network.early is None:
         return images
@@ -292,12 +292,12 @@ def _read(network: Stages, images: Tensor, *, mirrored: bool) -> Tensor:
     return torch.stack(maps, dim=1) if mirrored else maps[0]
 
 
-def _plain(rows: Tensor) -> Tensor:
+def unmirrored(rows: Tensor) -> Tensor:
     """Without the mirror images."""
     return rows[:, 0] if rows.ndim == 5 else rows
 
 
 @torch.no_grad()
-def _features(network: Stages, rows: Tensor) -> Tensor:
+def features_of(network: Stages, rows: Tensor) -> Tensor:
     """What the whole network makes of images or maps, (N, F)."""
     return torch.cat([network.late(_shown(part, network.statistics)) for part in rows.split(128)])

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import platform
 import statistics
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm.auto import tqdm
 
-import dmlkit
 from dmlkit.comparison.candidates import CANDIDATES
 from dmlkit.comparison.features import Rows
+from dmlkit.comparison.files import gone_on, header, keep, loaded, rounded
 from dmlkit.comparison.networks import IMAGES, Images, NetworkProtocol, image_course
 from dmlkit.comparison.protocol import (
     MEASURES,
     Course,
     Protocol,
     course,
-    embedded,
     embeddings_of_test,
     map_at_r,
     measured,
     validation_scores,
 )
-from dmlkit.data.errors import DataError
-from dmlkit.data.locks import locked
-from dmlkit.environment import building_book, source_code
-from dmlkit.records import write_whole
+from dmlkit.environment import building_book
 
 
 @dataclass(frozen=True)
@@ -67,10 +60,7 @@ class Study:
         Raises:
             ValueError: no such file, or it is none of a study.
         """
-        try:
-            return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as fault:
-            raise ValueError(f"{path} is no study: {fault}") from fault
+        return loaded(cls, path, "study")
 
     def finals(self, measure: str = "MAP@R", kind: str = "final") -> dict[str, list[float]]:
         """Loss → one number a seed, of the losses that have such runs.
@@ -117,17 +107,11 @@ def study(
         if name not in CANDIDATES:
             raise ValueError(f"names must be among {', '.join(CANDIDATES)}, found {name!r}")
     on = image_course(data, protocol) if isinstance(protocol, NetworkProtocol) else course(data, protocol)
-    begun = _begun(data, on, protocol)
-    found = _gone_on(path, begun)["losses"]
+    begun = Study(**header(data, on, protocol), losses={})
+    found = gone_on(path, begun).losses
     hidden = building_book() if progress is None else not progress
     for name in tqdm([name for name in names if name not in found], desc=data.name, disable=hidden):
-        made = one_loss(on, name, protocol)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(path):  # another process may be at other losses of the same study
-            content = _gone_on(path, begun)
-            kept = {**content["losses"], name: made}
-            content["losses"] = {name: kept[name] for name in CANDIDATES if name in kept}
-            write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+        keep(path, begun, "losses", name, one_loss(on, name, protocol), CANDIDATES)
     return Study.load(path)
 
 
@@ -146,11 +130,11 @@ def one_loss(on: Course, name: str, protocol: Protocol) -> dict[str, Any]:
             continue
         trial = {
             "settings": settings,
-            "folds": _rounded(scores),
-            "validation": _rounded(statistics.fmean(scores)),
+            "folds": rounded(scores),
+            "validation": rounded(statistics.fmean(scores)),
         }
         if tested is not None:
-            trial["test"] = _rounded(map_at_r(tested, on.test_labels, candidate.distance))
+            trial["test"] = rounded(map_at_r(tested, on.test_labels, candidate.distance))
         trials.append(trial)
     scored = [number for number, trial in enumerate(trials) if "validation" in trial]
     chosen = max(scored, key=lambda number: trials[number]["validation"]) if scored else None
@@ -171,54 +155,7 @@ def _runs(on: Course, name: str, settings: Mapping[str, Any], protocol: Protocol
             rows = embeddings_of_test(on, CANDIDATES[name], settings, protocol, seed=seed)
         except FloatingPointError:
             return []
-        found.append(_rounded(measured(rows, on.test_labels, CANDIDATES[name].distance)))
-    return found
-
-
-def _rounded(value: Any) -> Any:
-    """Five digits after the point: what a table needs, in a file that a person can read."""
-    if isinstance(value, dict):
-        return {name: _rounded(item) for name, item in value.items()}
-    return [_rounded(item) for item in value] if isinstance(value, list) else round(value, 5)
-
-
-def _begun(data: Rows, on: Course, protocol: Protocol) -> dict[str, Any]:
-    start = embedded(on.whole.head(), on.test)
-    rows = on.whole.untrained(on.test)
-    return {
-        "name": data.name,
-        "data": {
-            "train": len(data.train),
-            "train classes": data.train_classes,
-            "test": len(data.test),
-            "test classes": len(data.test_labels.unique()),
-            "width": rows.shape[1],
-            "checksum": data.checksum,
-            "source": data.source,
-        },
-        "protocol": asdict(protocol),
-        "baselines": _rounded(
-            {
-                "rows": measured(rows, on.test_labels, "cosine"),
-                "first head": measured(start, on.test_labels, "cosine"),
-                "first head, euclidean": measured(start, on.test_labels, "euclidean"),
-            }
-        ),
-        "losses": {},
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "dmlkit": dmlkit.__version__},
-        "device": "cpu",
-        "code": source_code(),
-    }
-
-
-def _gone_on(path: Path, begun: dict[str, Any]) -> dict[str, Any]:
-    """What the file has, if it is of the same study; where there is none, the beginning."""
-    if not path.exists():
-        return begun
-    found = asdict(Study.load(path))
-    for what in ("name", "data", "protocol"):
-        if found[what] != begun[what]:
-            raise DataError(f"{path} holds a study with another {what}: name another file")
+        found.append(rounded(measured(rows, on.test_labels, CANDIDATES[name].distance)))
     return found
 
 

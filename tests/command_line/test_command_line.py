@@ -12,7 +12,7 @@ from dmlkit.command_line import main, options
 from dmlkit.data.errors import DataError
 from dmlkit.training.distributed import RankFailed
 
-COMMANDS = ("train", "evaluate", "compare", "study", "benchmarks")
+COMMANDS = ("train", "record", "evaluate", "compare", "study", "sweep", "faces", "benchmarks")
 
 
 def dmlkit(*words, **environment):

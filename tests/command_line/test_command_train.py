@@ -255,7 +255,7 @@ def test_evaluate_after_a_linear_probe(tmp_path, capsys):
 
 
 def test_compare_with_published_numbers(tmp_path, capsys):
-    """Metrics differ between the runs; each is compared by its own."""
+    """Metrics differ between the runs; each is compared by those that it has."""
     for recipe, benchmark, metric in (("warped_softmax", "cub200", "R@1"), ("silhouette/CE", "cifar10", "top-1")):
         config = {"recipe": recipe, "benchmark": benchmark, "scale": "full", "seed": 0}
         data = {"name": benchmark, "stands in for": None}
@@ -274,9 +274,21 @@ def test_compare_with_published_numbers(tmp_path, capsys):
     assert "| 0.600 (1 run, full) |" in capsys.readouterr().out
 
 
+def test_compare_tells_which_runs_stopped(tmp_path, capsys):
+    """They have no metrics, and are no reason to say nothing of the others."""
+    for seed, stopped in ((0, ""), (1, "the loss is not finite")):
+        record = RunRecord("a", seed, {"scale": "small"}, {"name": "x"}, {}, "cpu", stopped=stopped)
+        record.metrics = {} if stopped else {"R@1": 0.5, "MAP@R": 0.25, "R@2": 0.75}
+        record.save(tmp_path / str(seed) / "record.json")
+    assert main(["compare", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "| a | x | small | 0.500 | 1 run |" in told and "| a | x | small | 0.250 | 1 run |" in told
+    assert "0.75" not in told and "a, seed 1: stopped, the loss is not finite" in told
+
+
 def test_compare_without_records(tmp_path, capsys):
     assert main(["compare", str(tmp_path)]) == 1
-    assert "no record.json below" in capsys.readouterr().err
+    assert "no record.json and no study below" in capsys.readouterr().err
     assert main(["compare", str(tmp_path / "nothing")]) == 1
     assert "found no folder" in capsys.readouterr().err
 
