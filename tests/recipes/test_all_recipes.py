@@ -38,7 +38,7 @@ def test_every_recipe_is_there():
         "sup_con": 2,
         "reality_check": 2 * (7 + 7 + 6),
         "one_protocol": 4 * 15,
-        "function_ablation": 4 * 8,
+        "function_ablation": 5 * 8,
         "fashion_toy": 2,
         "faces": 1,
     }
