@@ -13,7 +13,7 @@
 - `ranks`       mean ranks, critical differences, and what a smaller search had found
 - `pictures`    the critical-difference plot
 
-Used in the chapters "A fair comparison" and "Choosing a loss".
+Used in the chapters "A fair comparison", "From heads to networks" and "Choosing a loss".
 """
 
 from dmlkit.comparison.candidates import CANDIDATES, FAMILIES, Candidate, draw

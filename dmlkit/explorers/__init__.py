@@ -12,6 +12,7 @@
 - `kl_gap`             two Gaussian classes and a logistic classifier: cross-entropy as H(Y|Z) and a gap
 - `landscape`          the warped loss of two classes, with α, β and r to move
 - `monotone`           a function of the distance to bend, and where around a circle the loss is lowest
+- `orders`             losses in the order of one study and of another, with a line from each to itself
 - `particles`          three losses train hundreds of embeddings and their proxies in the plane
 - `positives`          who has a partner of its class in a batch: what a pairwise loss can learn from
 - `silhouette_bars`    Rousseeuw's silhouette plot of twelve points to drag
@@ -54,6 +55,7 @@ from dmlkit.explorers.host import Explorer
 from dmlkit.explorers.kl_gap import kl_gap
 from dmlkit.explorers.landscape import landscape
 from dmlkit.explorers.monotone import monotone
+from dmlkit.explorers.orders import orders
 from dmlkit.explorers.particles import particles
 from dmlkit.explorers.positives import positives
 from dmlkit.explorers.silhouette_bars import silhouette_bars
@@ -78,6 +80,7 @@ __all__ = [
     "kl_gap",
     "landscape",
     "monotone",
+    "orders",
     "particles",
     "positives",
     "silhouette_bars",

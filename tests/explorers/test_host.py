@@ -36,6 +36,13 @@ def _recall():
 GIVEN = {
     "budgets": lambda: [[Study.load(path) for path in sorted(STUDIES.glob("*.json"))]],
     "corruptions": lambda: [_recall(), digits("plain").test_images[:4]],
+    "orders": lambda: [
+        {
+            f"{kind}, {path.stem}": Study.load(path)
+            for kind, folder in (("heads", STUDIES), ("networks", STUDIES / "networks"))
+            for path in sorted(folder.glob("*.json"))
+        }
+    ],
 }
 OPTIONS = {"corruptions": {"tested": 540, "pair": ("norm softmax", "Euclidean softmax")}}
 
