@@ -29,7 +29,8 @@ class Sweep:
 
     Attributes:
         loss: a name of `CANDIDATES`.
-        knob: an option of the loss's first term, "weight" of its last term, or "batch".
+        knob: an option of the loss's first term, "weight" of its last term, "batch", or "rate": a factor before the
+            learning rate of the head or the network.
         values: of the knob, the default among them.
         also: options that take the same value.
     """
@@ -49,6 +50,8 @@ class Sweep:
         candidate = CANDIDATES[self.loss]
         if self.knob == "batch":
             return protocol.batch
+        if self.knob == "rate":
+            return 1.0
         if self.knob == "weight":
             return list(candidate.terms.values())[-1]
         if self.knob in candidate.options:
@@ -60,6 +63,8 @@ class Sweep:
         given = protocol.settings(CANDIDATES[self.loss], 0)
         if self.knob == "batch" or value == self.default(protocol):
             return given
+        if self.knob == "rate":
+            return {**given, "lr": value * given["lr"]}
         return {**given, self.knob: value, **dict.fromkeys(self.also, value)}
 
     def training(self, value: float, protocol: Protocol) -> Protocol:
@@ -85,6 +90,7 @@ class Sweep:
 _TEMPERATURES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _SCALES = (0.25, 1.0, 4.0)
 _BATCHES = (16, 32, 64, 128)
+_RATES = (0.03, 0.1, 0.3, 1.0, 3.0)
 
 _ALL = (
     Sweep("WarpedSoftmax", "alpha", (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)),
@@ -106,6 +112,11 @@ _ALL = (
     Sweep("SoftSilhouette", "batch", _BATCHES),
     Sweep("NormSoftmax", "batch", _BATCHES),
     Sweep("LinearCrossEntropy", "batch", _BATCHES),
+    # The two losses that leave a pretrained network worse than they found it: is it the rate, or the margin?
+    Sweep("SphereFace", "margin", (1.0, 1.5, 2.0, 3.0, 4.0)),
+    Sweep("SphereFace", "rate", _RATES),
+    Sweep("Contrastive", "margin", (0.1, 0.3, 1.0, 3.0, 10.0)),
+    Sweep("Contrastive", "rate", _RATES),
 )
 SWEEPS: dict[str, Sweep] = {one.name: one for one in _ALL}
 

@@ -87,7 +87,8 @@ def work(config: Config) -> Work:
     # "robustness" reads what is measured once more under each corruption.
     reads = 1 + len(CORRUPTIONS) * ("robustness" in how.measures)
     within = -(-config.epochs // how.every) * (reads * (held or test) + again)
-    last = reads * test + again + sum(find(name).counts["pairs"].images for name in how.verification)
+    # Where nothing is held out, the last epoch's numbers are the run's, and are not measured again.
+    last = (reads * test + again) * (held > 0) + sum(find(name).counts["pairs"].images for name in how.verification)
     chosen = held > 0 and how.best_by is not None  # the best epoch is measured on the test split beside the last one
     stands_for = entry.stands_in_for or entry.name
     found = transforms.recipe(config.transforms, stands_for, size=config.size)

@@ -100,7 +100,7 @@ def test_the_default_is_among_the_values_and_is_trial_0(name, kind):
     assert chosen.training(default, protocol) == protocol
 
 
-@pytest.mark.parametrize("name", [name for name, chosen in SWEEPS.items() if chosen.knob != "batch"])
+@pytest.mark.parametrize("name", [name for name, chosen in SWEEPS.items() if chosen.knob not in ("batch", "rate")])
 def test_the_knob_is_what_changes_and_all_that_does(name):
     """The default, put in by hand, makes the loss that trial 0 makes; another value makes another loss."""
     chosen, protocol = SWEEPS[name], Protocol()
@@ -123,6 +123,17 @@ def test_the_knob_is_what_changes_and_all_that_does(name):
         differs = {option for option in {*settings, *base} if settings.get(option) != base.get(option)}
         assert differs == (set() if value == default else {chosen.knob, *chosen.also})
         assert value == default or not torch.allclose(slopes(settings), slopes(base))
+
+
+@pytest.mark.parametrize("kind", PROTOCOLS)
+@pytest.mark.parametrize("name", [name for name, chosen in SWEEPS.items() if chosen.knob == "rate"])
+def test_a_rate_is_a_factor_before_the_network_s_own_and_changes_no_other(name, kind):
+    chosen, protocol = SWEEPS[name], PROTOCOLS[kind]
+    base = protocol.settings(CANDIDATES[chosen.loss], 0)
+    for value in chosen.values:
+        settings = chosen.settings(value, protocol)
+        assert settings.pop("lr") == pytest.approx(value * base["lr"])
+        assert settings == {option: given for option, given in base.items() if option != "lr"}
 
 
 def test_both_temperatures_of_the_silhouette_change():
