@@ -14,8 +14,9 @@ EPILOG = """\
 a worked example; it needs the images of lfw-a-96 and the weights of the pack's MobileNetV2:
   python -m dmlkit faces --losses NormSoftmax SupCon --out studies
 
-  Ten trainings a loss, of the late layers of the network, with the loss's defaults: nothing is searched for. Each
-  tests a fold of pairs whose people it has not seen, with a threshold that another such fold chooses.
+  Up to sixteen trainings a loss, of the late layers of the network: eight choose a learning rate, for either half of
+  the folds in the other one. Each tests a fold of pairs whose people it has not seen, with a threshold that another
+  such fold chooses.
   studies/lfw-a-96.json has the measures of every fold; the same line goes on where it was interrupted, and several
   lines with losses of their own may share the file.
 """

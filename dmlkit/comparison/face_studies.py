@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import time
 from collections.abc import Iterable
@@ -15,8 +16,8 @@ from tqdm.auto import tqdm
 
 import dmlkit
 from dmlkit.comparison.candidates import CANDIDATES
-from dmlkit.comparison.faces import FaceFold, Faces, face_fold, verified
-from dmlkit.comparison.files import gone_on, keep, loaded
+from dmlkit.comparison.faces import FaceFold, Faces, face_fold, separation, verified
+from dmlkit.comparison.files import gone_on, keep, loaded, rounded
 from dmlkit.comparison.networks import ImageLesson, NetworkProtocol, Stages, features_of, late_rows, stages, unmirrored
 from dmlkit.comparison.protocol import embedded, lesson, standardised, train_head
 from dmlkit.environment import building_book, source_code
@@ -37,6 +38,9 @@ FACE_LOSSES = (
     "CE + Silhouette",
     "SupCon + Silhouette",
 )
+# Factors before the learning rate of the network. A face has far more classes than a bird and far fewer images of each:
+# at the protocol's rate proxies that have hardly moved yet lead the network away from what it knew.
+RATES = (1.0, 0.3, 0.1, 0.03)
 
 
 class FaceCourse:
@@ -78,17 +82,19 @@ class FaceCourse:
         _, first, bias = self._first[fold.tested]
         return torch.nn.functional.linear(self.features, first, bias)
 
-    def trained(self, fold: FaceFold, name: str) -> Tensor:
+    def trained(self, fold: FaceFold, name: str, rate: float = 1.0) -> Tensor:
         """Embeddings after training, (N, d), of the images whose pairs are looked at; all others are NaN.
 
         Args:
             fold: one of `folds`; its number is the seed.
             name: of `CANDIDATES`, with its default settings.
+            rate: a factor before the learning rate of the network.
 
         Raises:
             FloatingPointError: the loss diverged.
         """
         settings = self.protocol.settings(CANDIDATES[name], 0)
+        settings["lr"] *= rate
         network = train_head(self.lesson(fold), CANDIDATES[name], settings, self.protocol, seed=fold.tested)
         looked_at = self.data.images_of(fold.tested, fold.chooses, fold.trained)
         made = embedded(network, unmirrored(self._rows)[looked_at])
@@ -105,8 +111,9 @@ class FaceStudy:
         protocol: what all losses shared.
         baselines: of each fold the measures without training: of the "rows" (features of the first network), and of
             the "first head", by both distances.
-        losses: loss → "settings", "folds" (the measures of each, see `verified`; none where one diverged, and then the
-            "reason"), and the "seconds" that it took.
+        losses: loss → its "settings"; the "searches", fold → the `separation` at each of `RATES`, None where it
+            diverged; "folds", the measures of each, see `verified`, and the "rate" that was chosen for it (none where
+            one diverged, and then the "reason"); and the "seconds" that it took.
         versions, device, code: of what ran.
     """
 
@@ -147,11 +154,13 @@ def face_study(
 ) -> FaceStudy:
     """Train with every loss for every fold, and verify that fold's pairs.
 
-    Nothing is searched for: each loss has its default settings, which were chosen for other data. With the default
-    protocol the batches have room for 1,600 people, so that each of LFW's, about 1,300 a fold, is met once or twice;
-    of people with two or three images a batch repeats some. After each loss the file is written anew, whole; called
-    again, the study goes on with the losses that are missing. Several processes, each with losses of its own, may share
-    a file.
+    Each loss has its default settings, which were chosen for other data, and a learning rate of the network of its own:
+    of `RATES` the one at which strangers are told apart best. It is chosen twice, in the middle of the folds for those
+    of the first half, and at the first fold for the second half, so that no pair has a say in the rate that it is
+    tested with. With the default protocol the batches have room for 1,600 people, so that each of LFW's, about 1,300 a
+    fold, is met once or twice; of people with two or three images a batch repeats some. After each loss the file is
+    written anew, whole; called again, the study goes on with the losses that are missing. Several processes, each with
+    losses of its own, may share a file.
 
     Args:
         data: of `face_pairs`.
@@ -165,7 +174,7 @@ def face_study(
         The `FaceStudy`.
 
     Raises:
-        ValueError: an unknown loss, folds that share people, or a file that is none of faces.
+        ValueError: an unknown loss, fewer than four folds, folds that share people, or a file that is none of faces.
         DataError: the file is of other data or another protocol.
 
     Used in the chapter "Faces".
@@ -174,6 +183,8 @@ def face_study(
     for name in names:
         if name not in CANDIDATES:
             raise ValueError(f"names must be among {', '.join(CANDIDATES)}, found {name!r}")
+    if data.folds < 4:
+        raise ValueError(f"data must have at least 4 folds, two for each half's choice of a rate; found {data.folds}")
     protocol = replace(protocol or NetworkProtocol(), trials=1, seeds=1, folds=data.folds, held_out=2)
     on = FaceCourse(data, protocol)
     begun = _begun(on)
@@ -187,10 +198,31 @@ def face_study(
 def face_loss(on: FaceCourse, name: str) -> dict[str, Any]:
     """The folds of one loss, as `FaceStudy.losses` holds them."""
     began = time.perf_counter()
-    made: dict[str, Any] = {"settings": on.protocol.settings(CANDIDATES[name], 0), "folds": []}
+    distance, half = CANDIDATES[name].distance, len(on.folds) // 2
+
+    @functools.cache  # what a search has trained need not be trained again
+    def look(number: int, rate: float) -> tuple[float, dict[str, Any]]:
+        fold = on.folds[number]
+        embeddings = on.trained(fold, name, rate)
+        found = {"rate": rate, **verified(on.data, fold, embeddings, distance)}
+        return rounded(separation(on.data, fold, embeddings, distance)), found
+
+    def score(number: int, rate: float) -> float | None:
+        try:
+            return look(number, rate)[0]
+        except FloatingPointError:
+            return None
+
+    searches = {number: [score(number, rate) for rate in RATES] for number in (0, half)}
+    made: dict[str, Any] = {
+        "settings": on.protocol.settings(CANDIDATES[name], 0),
+        "searches": {str(number): scores for number, scores in searches.items()},
+        "folds": [],
+    }
     try:
         for fold in on.folds:
-            made["folds"].append(verified(on.data, fold, on.trained(fold, name), CANDIDATES[name].distance))
+            scores = [-1.0 if one is None else one for one in searches[half if fold.tested < half else 0]]
+            made["folds"].append(look(fold.tested, RATES[scores.index(max(scores))])[1])
     except FloatingPointError as fault:  # a mean over the other folds would flatter
         made |= {"folds": [], "reason": str(fault)}
     return {**made, "seconds": round(time.perf_counter() - began, 1)}

@@ -159,6 +159,25 @@ def face_fold(data: Faces, tested: int) -> FaceFold:
 
 
 @torch.no_grad()
+def likeness(data: Faces, pairs: Tensor, embeddings: Tensor, distance: str) -> Tensor:
+    """How alike the two images of each pair are: the cosine, or the negative distance; (n,), float64."""
+    one, other = (embeddings[side[pairs]].double() for side in (data.first, data.second))
+    if distance == "cosine":
+        return (unit_rows(one) * unit_rows(other)).sum(dim=1)
+    return -torch.linalg.vector_norm(one - other, dim=1)
+
+
+def separation(data: Faces, fold: FaceFold, embeddings: Tensor, distance: str) -> float:
+    """The area under the ROC curve of all strangers' pairs: of the fold that is tested and of the one that chooses.
+
+    It asks for no threshold, so it can tell which of several trainings to choose; what is chosen by it must be tested
+    on other folds.
+    """
+    pairs = data.pairs_of(fold.tested, fold.chooses)
+    return metrics.area_under_roc(likeness(data, pairs, embeddings, distance), data.same[pairs])
+
+
+@torch.no_grad()
 def verified(data: Faces, fold: FaceFold, embeddings: Tensor, distance: str) -> dict[str, float | None]:
     """The measures of one fold.
 
@@ -174,15 +193,9 @@ def verified(data: Faces, fold: FaceFold, embeddings: Tensor, distance: str) -> 
         negative distance, None where all pairs were accepted or all rejected. All but the second pair are of the
         tested fold alone.
     """
-    alike, same = {}, {}
-    for number in (fold.tested, fold.chooses, fold.trained):
-        pairs = data.pairs_of(number)
-        one, other = (embeddings[side[pairs]].double() for side in (data.first, data.second))
-        if distance == "cosine":
-            alike[number] = (unit_rows(one) * unit_rows(other)).sum(dim=1)
-        else:
-            alike[number] = -torch.linalg.vector_norm(one - other, dim=1)
-        same[number] = data.same[pairs]
+    numbers = (fold.tested, fold.chooses, fold.trained)
+    alike = {number: likeness(data, data.pairs_of(number), embeddings, distance) for number in numbers}
+    same = {number: data.same[data.pairs_of(number)] for number in numbers}
 
     def judged(chooses: int) -> tuple[float, float | None]:
         # Two folds of equal size: the second is judged by what the first one chose.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dmlkit.comparison.candidates import CANDIDATES
-from dmlkit.comparison.face_studies import FaceStudy
+from dmlkit.comparison.face_studies import RATES, FaceStudy
 from dmlkit.comparison.protocol import MEASURES
 from dmlkit.comparison.studies import Study
 from dmlkit.comparison.sweeps import SweepStudy
@@ -93,8 +93,9 @@ def face_table(found: FaceStudy, measures: Sequence[str] = FACE_MEASURES) -> str
     ]
     rows += [(name, *["diverged"] * len(measures)) for name in found.losses.keys() - set(order)]
     heading = (
-        f"{found.name}: {found.protocol['backbone']} trained with default settings, {data['pairs']} pairs in "
-        f"{data['folds']} folds, of which two hold no person that was trained on; {_commit(found)}"
+        f"{found.name}: {found.protocol['backbone']} trained with default settings and one of {len(RATES)} learning "
+        f"rates, which other folds chose; {data['pairs']} pairs in {data['folds']} folds, of which two hold no person "
+        f"that was trained on; {_commit(found)}"
     )
     return f"{heading}\n\n{in_markdown(('loss', *measures), rows)}"
 

@@ -16,19 +16,19 @@ TINY = NetworkProtocol(
 
 @pytest.fixture
 def short(monkeypatch):
-    """Three folds of two people each, and a small network."""
+    """Four folds of two people each, and a small network."""
     draws = torch.Generator().manual_seed(0)
-    labels = torch.arange(6).repeat_interleave(3)
-    first = torch.tensor([0, 1, 3, 6, 7, 9, 12, 13, 15])  # of each fold two pairs of one person, one of two
-    second = torch.tensor([1, 2, 0, 8, 8, 6, 14, 14, 12])
+    labels = torch.arange(8).repeat_interleave(3)
+    first = torch.tensor([0, 1, 3, 6, 7, 9, 12, 13, 15, 18, 19, 21])  # of each fold two pairs of one person, one of two
+    second = torch.tensor([1, 2, 0, 8, 8, 6, 14, 14, 12, 20, 20, 18])
     data = Faces(
         "lfw-a-96",
-        torch.randint(256, (18, 3, 16, 16), generator=draws, dtype=torch.uint8),
+        torch.randint(256, (24, 3, 16, 16), generator=draws, dtype=torch.uint8),
         labels,
         first,
         second,
         labels[first] == labels[second],
-        torch.arange(3).repeat_interleave(3),
+        torch.arange(4).repeat_interleave(3),
         "noise",
     )
     once = comparison.face_study
@@ -46,7 +46,7 @@ def test_trains_with_the_losses_that_are_named(short, tmp_path, capsys):
     assert [line.split(":")[0] for line in said] == [
         f"lfw-a-96, {name}" for name in ("rows", "first head", "SupCon", "NormSoftmax")
     ]
-    assert said[2].endswith(f"accuracy {sum(values) / 3:.3f}, {min(values):.3f} … {max(values):.3f}")
+    assert said[2].endswith(f"accuracy {sum(values) / 4:.3f}, {min(values):.3f} … {max(values):.3f}")
     # Again: nothing is missing, so nothing is done anew.
     before = (tmp_path / "lfw-a-96.json").read_bytes()
     assert main(asked) == 0

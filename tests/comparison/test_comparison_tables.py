@@ -102,7 +102,7 @@ def test_every_value_of_a_sweep_has_a_row():
 
 def test_losses_of_faces_stand_beside_the_untrained_network():
     lines = comparison.face_table(FACES, ("accuracy",)).splitlines()
-    assert lines[0].startswith("faces: tiny_cnn trained with default settings, 600 pairs in 2 folds")
+    assert lines[0].startswith("faces: tiny_cnn trained with default settings and one of 4 learning rates, ")
     assert [cells(line) for line in lines[4:]] == [
         ["SupCon", str(estimate([0.625, 0.875]))],
         ["untrained: rows", str(estimate([0.5, 0.75]))],

@@ -13,8 +13,8 @@ import torch
 from dmlkit import comparison
 from dmlkit.comparison import CANDIDATES, FACE_LOSSES, Faces, FaceStudy, NetworkProtocol, face_studies, face_study
 from dmlkit.comparison import faces as face_folds
-from dmlkit.comparison.face_studies import FaceCourse, face_loss
-from dmlkit.comparison.faces import face_fold, verified
+from dmlkit.comparison.face_studies import RATES, FaceCourse, face_loss
+from dmlkit.comparison.faces import face_fold, likeness, separation, verified
 from dmlkit.data.errors import DataError
 
 TINY = NetworkProtocol(
@@ -239,8 +239,9 @@ def test_a_study_says_all_that_it_did(data, tmp_path):
     assert {name: len(values) for name, values in found.folds().items()} == dict.fromkeys([*found.baselines, *NAMES], 4)
     on = FaceCourse(data, replace(TINY, folds=4, held_out=2))
     for name in NAMES:
-        again = verified(data, on.folds[3], on.trained(on.folds[3], name), CANDIDATES[name].distance)
-        assert found.losses[name]["folds"][3] == again
+        kept = found.losses[name]["folds"][3]
+        again = verified(data, on.folds[3], on.trained(on.folds[3], name, kept["rate"]), CANDIDATES[name].distance)
+        assert kept == {"rate": kept["rate"], **again}
         assert found.losses[name]["settings"] == TINY.settings(CANDIDATES[name], 0)
     assert found.baselines["first head, euclidean"][1] == verified(
         data, on.folds[1], on.untrained(on.folds[1]), "euclidean"
@@ -269,11 +270,77 @@ def test_a_study_goes_on_and_keeps_what_others_wrote(data, tmp_path, monkeypatch
     assert {path.name for path in tmp_path.iterdir()} == {"whole.json", "parts.json"}
 
 
+def test_a_rate_is_chosen_where_its_fold_has_no_say(on, monkeypatch):
+    """By separation alone: of the first fold for the second half, of the middle one for the first."""
+    best, tried = {0: 0.1, 2: 0.03}, []
+    trained = FaceCourse.trained
+
+    def noting(self, fold, name, rate):
+        tried.append((fold.tested, rate))
+        return trained(self, fold, name, rate)
+
+    def judged(data, fold, embeddings, distance):
+        return 0.9 if tried[-1] == (fold.tested, best[fold.tested]) else 0.6
+
+    monkeypatch.setattr(FaceCourse, "trained", noting)
+    with monkeypatch.context() as patched:
+        patched.setattr(face_studies, "separation", lambda *given: judged(*given) if given[1].tested in best else 0.0)
+        found = face_loss(on, "SupCon")
+    assert [fold["rate"] for fold in found["folds"]] == [0.03, 0.03, 0.1, 0.1]
+    assert found["searches"] == {"0": [0.6, 0.6, 0.9, 0.6], "2": [0.6, 0.6, 0.6, 0.9]}
+    assert sorted(tried) == sorted([(number, rate) for number in (0, 2) for rate in RATES] + [(1, 0.03), (3, 0.1)])
+    again = trained(on, on.folds[2], "SupCon", 0.1)
+    assert found["folds"][2] == {"rate": 0.1, **verified(on.data, on.folds[2], again, "cosine")}
+
+
+def test_a_rate_is_that_of_the_network_alone(on, monkeypatch):
+    asked = []
+    monkeypatch.setattr(face_studies, "train_head", lambda lesson, loss, settings, *_, seed: asked.append(settings))
+    monkeypatch.setattr(face_studies, "embedded", lambda network, rows: torch.zeros(len(rows), 2))
+    for rate in RATES:
+        on.trained(on.folds[0], "NormSoftmax", rate)
+    usual = TINY.settings(CANDIDATES["NormSoftmax"], 0)
+    for rate, settings in zip(RATES, asked, strict=True):
+        assert settings == {**usual, "lr": rate * usual["lr"]}
+
+
+def test_separation_is_of_all_strangers_pairs(data):
+    embeddings = data.images.float().mean(dim=(2, 3)) - 127
+    fold = face_fold(data, 3)
+    found = separation(data, fold, embeddings, "euclidean")
+    strangers = torch.isin(data.fold, torch.tensor([3, 0]))
+    alike = -(embeddings[data.first] - embeddings[data.second]).norm(dim=1)
+    yes, no = alike[strangers & data.same], alike[strangers & ~data.same]
+    above = (yes[:, None] > no).double() + 0.5 * (yes[:, None] == no)
+    assert found == pytest.approx(float(above.mean()))
+    assert torch.allclose(likeness(data, strangers.nonzero()[:, 0], embeddings, "euclidean").float(), alike[strangers])
+
+
+def test_rates_at_which_a_search_diverges_are_not_chosen(on, monkeypatch):
+    real = FaceCourse.trained
+
+    def fails(self, fold, name, rate):
+        if rate > 0.1:
+            raise FloatingPointError("the loss is nan: lower the learning rate")
+        return real(self, fold, name, rate)
+
+    monkeypatch.setattr(FaceCourse, "trained", fails)
+    found = face_loss(on, "SupCon")
+    assert all(scores[:2] == [None, None] and None not in scores[2:] for scores in found["searches"].values())
+    assert len(found["folds"]) == 4 and all(fold["rate"] <= 0.1 for fold in found["folds"])
+
+
+def test_folds_are_too_few_to_choose_a_rate(tmp_path):
+    with pytest.raises(ValueError, match="data must have at least 4 folds, .*; found 3"):
+        face_study(drawn(folds=3), tmp_path / "a.json", names=NAMES, protocol=TINY)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_loss_that_diverges_in_one_fold_has_none(on, monkeypatch):
     real = face_studies.train_head
 
     def fails(*given, seed):
-        if seed == 2:
+        if seed == 3:  # no fold of a search
             raise FloatingPointError("the loss is nan: lower the learning rate")
         return real(*given, seed=seed)
 
