@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from dmlkit.checks import check_choice, check_number
@@ -70,7 +71,14 @@ class WeightedSum(nn.Module):
             check_choice(f"the tap of {name}", tap, TAPS)
         self.weights = dict(weights)
         self.taps = {name: taps.get(name, "embeddings") for name in losses}
-        self.parts: dict[str, Tensor] = {}
+        # Of the last call, in one tensor. A compiled step whose only loss has weight 1 would else return that loss
+        # twice, as one tensor, which then has no gradient (seen with torch 2.15's Inductor).
+        self._values: Tensor | None = None
+
+    @property
+    def parts(self) -> dict[str, Tensor]:
+        """Every unweighted part of the last call, a detached scalar each; none before the first call."""
+        return {} if self._values is None else dict(zip(self.losses, self._values.unbind(), strict=True))
 
     def extra_repr(self) -> str:
         weights = "weights=" + ", ".join(f"{name}: {weight:g}" for name, weight in self.weights.items())
@@ -89,5 +97,5 @@ class WeightedSum(nn.Module):
             values[name] = loss(given[tap], labels)
             if values[name].ndim != 0:
                 raise ValueError(f"the loss {name!r} must return a scalar, found shape {tuple(values[name].shape)}")
-        self.parts = {name: value.detach() for name, value in values.items()}
+        self._values = torch.stack([value.detach() for value in values.values()])
         return sum(self.weights[name] * value for name, value in values.items())

@@ -1,12 +1,15 @@
 """How fast `dmlkit.training` trains, beside a plain loop in torchvision's manner and beside its ceiling.
 
 `make bench` measures and writes two files into book/appendix: the record (JSON) and the page made from it. The ceiling
-is forward and backward alone on a batch that lies on the device already. On a machine with a GPU it measures there,
-else on the CPU, and says so.
+is forward and backward alone on a batch that lies on the device already. The same loop is measured with its step made
+by `torch.compile`, where there is a C++ compiler. On a machine with a GPU it measures there, else on the CPU, and says
+so.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,15 +23,25 @@ from torchvision import transforms as plain
 from torchvision.datasets import ImageFolder
 from torchvision.models import resnet18
 
+from dmlkit.costs.work import work
 from dmlkit.data.images import Files, ImageSet, Pixels
 from dmlkit.data.transforms import IMAGENET
 from dmlkit.models import build
+from dmlkit.recipes import recipe
 from dmlkit.recipes.config import Batches, Config, Evaluation, LossTerm, Network, Optimizer, Phase
 from dmlkit.training.assembly import build_loss
 from dmlkit.training.batches import training_batches
 from dmlkit.training.run import Progress, _Keeper, _Phase
 
 RECORD = BOOK / "training_speed.json"
+# Full runs, one for each network and size of image; other recipes on the same benchmarks take about as long.
+FULL = (
+    ("silhouette/CE", "cifar10"),
+    ("silhouette/CE", "caltech101"),
+    ("cross_entropy", "cub200"),
+    ("warped_softmax", "sop"),
+    ("faces", "ms1mv2"),
+)
 CLASSES, BATCH = 10, 64
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # On a GPU more of everything: it would be done before the clock has moved.
@@ -43,8 +56,8 @@ class _Bar:
     def set_postfix(self, **_) -> None: ...
 
 
-def ours(images: ImageSet, transforms: str, size: int | None) -> Step:
-    """One epoch of the loop that `run` is."""
+def ours(images: ImageSet, transforms: str, size: int | None, *, compile: bool = False) -> Step:
+    """One epoch of the loop that `run` is; with `compile` as `run(..., compile=True)` makes its step."""
     config = Config(
         "bench",
         "cifar10",
@@ -61,9 +74,17 @@ def ours(images: ImageSet, transforms: str, size: int | None) -> Step:
     network = build(config.network).to(DEVICE, memory_format=torch.channels_last)
     loss = build_loss(config.loss, CLASSES, {"embeddings": network.embedding_dim}).to(DEVICE)
     batches = training_batches(images, "cifar10", config, IMAGENET, DEVICE, workers=WORKERS)
-    phase = _Phase(config, 0, config.phases[0], network, loss, DEVICE, compile=False)
+    phase = _Phase(config, 0, config.phases[0], network, loss, DEVICE, compile=compile)
     keeper = _Keeper(None, config, minutes=10, interrupted=lambda: False)
     return lambda: list(phase.epochs(batches, Progress(), keeper, _Bar()))
+
+
+def both(images: ImageSet, transforms: str, size: int | None) -> dict[str, Step]:
+    """The loop as it is, and compiled where that can be done."""
+    sides = {"dmlkit": ours(images, transforms, size)}
+    if shutil.which("g++") or shutil.which("clang++"):
+        sides["compiled"] = ours(images, transforms, size, compile=True)
+    return sides
 
 
 def theirs(batches: DataLoader) -> Step:
@@ -90,18 +111,7 @@ def ceiling(steps: int, size: int) -> Step:
     """Forward and backward of the network on one batch, again and again."""
     network = build(Network("resnet18", head="none", embedding_dim=None)).to(DEVICE, memory_format=torch.channels_last)
     images = torch.randn(BATCH, 3, size, size, device=DEVICE).contiguous(memory_format=torch.channels_last)
-    precision = torch.autocast(DEVICE.type, torch.bfloat16, enabled=DEVICE.type == "cuda")
-
-    def run() -> None:
-        for _ in range(steps):
-            network.zero_grad(set_to_none=True)
-            with precision:
-                value = network(images).float().square().mean()
-            value.backward()
-        if DEVICE.type == "cuda":
-            torch.cuda.synchronize()
-
-    return run
+    return passes(network, images, steps)["train"]
 
 
 def small_images() -> tuple[int, dict[str, Step]]:
@@ -121,7 +131,7 @@ def small_images() -> tuple[int, dict[str, Step]]:
         persistent_workers=True,
     )
     return count, {
-        "dmlkit": ours(images, "padded", None),
+        **both(images, "padded", None),
         "peer": theirs(other),
         "ceiling": ceiling(count // BATCH, 32),
     }
@@ -139,7 +149,7 @@ def photographs(folder: Path) -> tuple[int, dict[str, Step]]:
         found, BATCH, shuffle=True, drop_last=True, num_workers=WORKERS, persistent_workers=True, pin_memory=MANY > 1
     )
     return count, {
-        "dmlkit": ours(images, "proxy_anchor", size),
+        **both(images, "proxy_anchor", size),
         "peer": theirs(other),
         "ceiling": ceiling(count // BATCH, size),
     }
@@ -158,6 +168,58 @@ def measure(repeats: int = 5) -> Iterator[dict]:
             yield {"case": case, "images": count // BATCH * BATCH, "milliseconds": taken, "repeats": repeats}
 
 
+def full_runs(repeats: int = 3, steps: int = 2) -> Iterator[dict]:
+    """What the network alone would take for a full run: images a second in training and in evaluation."""
+    for name, benchmark in FULL:
+        config = recipe(name, benchmark)
+        counted = work(config)
+        batch = 16 * MANY
+        network = build(dataclasses.replace(config.network, pretrained=False), size=counted.size)
+        network.to(DEVICE, memory_format=torch.channels_last)
+        images = torch.randn(batch, 3, counted.size, counted.size, device=DEVICE)
+        images = images.contiguous(memory_format=torch.channels_last)
+        taken = milliseconds(passes(network, images, steps), repeats, warm=1)
+        speed = {side: 1e3 * steps * batch / ms for side, ms in taken.items()}
+        trained = config.epochs * counted.steps * config.batches.size * config.batches.views
+        days = (trained / speed["train"] + counted.evaluated / speed["evaluate"]) / 86_400
+        print(benchmark, {side: round(value, 1) for side, value in speed.items()}, round(days, 2), flush=True)
+        yield {
+            "recipe": name,
+            "benchmark": benchmark,
+            "network": config.network.backbone,
+            "size": counted.size,
+            "trained": trained,
+            "evaluated": counted.evaluated,
+            "images per second": speed,
+            "days": days,
+        }
+
+
+def passes(network: nn.Module, images: torch.Tensor, steps: int) -> dict[str, Step]:
+    """Some steps of training, and some forward passes."""
+    precision = torch.autocast(DEVICE.type, torch.bfloat16, enabled=DEVICE.type == "cuda")
+
+    def train() -> None:
+        network.train()
+        for _ in range(steps):
+            network.zero_grad(set_to_none=True)
+            with precision:
+                value = network(images).float().square().mean()
+            value.backward()
+        if DEVICE.type == "cuda":
+            torch.cuda.synchronize()
+
+    @torch.no_grad()
+    def evaluate() -> None:
+        network.eval()
+        for _ in range(steps):
+            network(images)
+        if DEVICE.type == "cuda":
+            torch.cuda.synchronize()
+
+    return {"train": train, "evaluate": evaluate}
+
+
 def page(record: dict) -> str:
     """The appendix page, made from the record alone."""
     gpu = record["device"] != "cpu"
@@ -169,7 +231,8 @@ def page(record: dict) -> str:
         "An epoch of `dmlkit.training.run`'s loop beside a plain loop in the manner of torchvision's reference "
         "scripts, with the same network, batch size, data and number of workers; and beside the ceiling, forward and "
         "backward of the network alone on a batch that lies on the device already. The numbers are medians, measured "
-        "in turns in one run.",
+        "in turns in one run. *Compiled* is the same loop with `run(..., compile=True)` after its first steps, in "
+        "which the step is compiled.",
         "",
         f"{measured_on(record)}; on {record['device']}, batches of {record['batch']}, {record['workers']} "
         + ("workers." if record["workers"] > 1 else "worker."),
@@ -182,14 +245,43 @@ def page(record: dict) -> str:
             "",
         ]
     lines += [
-        "| case | dmlkit (images/s) | plain loop (images/s) | times faster | share of the ceiling |",
-        "|---|--:|--:|--:|--:|",
+        "| case | dmlkit (images/s) | plain loop (images/s) | times faster | share of the ceiling "
+        "| compiled (images/s) | compiled ÷ not |",
+        "|---|--:|--:|--:|--:|--:|--:|",
     ]
     for row in record["rows"]:
         speed = {side: 1e3 * row["images"] / ms for side, ms in row["milliseconds"].items()}
         lines.append(
             f"| {row['case']} | {speed['dmlkit']:,.0f} | {speed['peer']:,.0f} "
-            f"| {speed['dmlkit'] / speed['peer']:.2f} | {speed['dmlkit'] / speed['ceiling']:.0%} |"
+            f"| {speed['dmlkit'] / speed['peer']:.2f} | {speed['dmlkit'] / speed['ceiling']:.0%} "
+            + (
+                f"| {speed['compiled']:,.0f} | {speed['compiled'] / speed['dmlkit']:.2f} |"
+                if "compiled" in speed
+                else "| not measured | – |"
+            )
+        )
+    lines += [
+        "",
+        "## What a full run would take on this machine",
+        "",
+        "The networks of full runs, forward and backward on a batch that is there already, and forward alone: the days "
+        "are the images of the whole run divided by these speeds. Reading, augmentation, losses and nearest neighbours "
+        "come on top. "
+        + (
+            "So these runs wait for a GPU; what they may cost on three of them is estimated in "
+            "[Results](../benchmarks/results.ipynb)."
+            if not gpu
+            else "The estimates for other GPUs are in [Results](../benchmarks/results.ipynb)."
+        ),
+        "",
+        "| run | network | pixels | images trained on | training (images/s) | evaluation (images/s) | days |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for row in record["full runs"]:
+        speed = row["images per second"]
+        lines.append(
+            f"| `{row['recipe']}` on {row['benchmark']} | {row['network']} | {row['size']} | {row['trained']:,} "
+            f"| {speed['train']:,.0f} | {speed['evaluate']:,.0f} | {row['days']:,.1f} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -197,7 +289,7 @@ def page(record: dict) -> str:
 def main() -> None:
     device = torch.cuda.get_device_name() if DEVICE.type == "cuda" else "cpu"
     settings = {"device": device, "batch": BATCH, "workers": WORKERS}
-    record = {**circumstances("torchvision"), **settings, "rows": list(measure())}
+    record = {**circumstances("torchvision"), **settings, "rows": list(measure()), "full runs": list(full_runs())}
     write_record(record, RECORD, page(record))
 
 

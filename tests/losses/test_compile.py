@@ -1,5 +1,7 @@
 """Every loss compiles to one graph, of the same value and gradient."""
 
+import shutil
+
 import pytest
 import torch
 from cases import ALL, LABELS, embeddings
@@ -71,11 +73,23 @@ def test_weighted_sum():
     rows = module_embeddings().requires_grad_()
     expected = loss(rows, MODULE_LABELS, logits=embeddings())
     parts = dict(loss.parts)
-    loss.parts = {}
-    value = compiled(loss)(rows, MODULE_LABELS, logits=embeddings())
+    compiled_loss = compiled(loss)
+    compiled_loss(2 * rows.detach(), MODULE_LABELS, logits=embeddings())  # other parts, to be overwritten
+    value = compiled_loss(rows, MODULE_LABELS, logits=embeddings())
     torch.testing.assert_close(value, expected, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(loss.parts, parts, atol=1e-5, rtol=1e-5)
     assert not any(part.requires_grad for part in loss.parts.values())
     torch.testing.assert_close(
         torch.autograd.grad(value, rows), torch.autograd.grad(expected, rows), atol=1e-5, rtol=1e-5
     )
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile's own backend needs a C++ compiler")
+def test_a_single_loss_of_weight_1_keeps_its_gradient():
+    """With the default backend, in which the loss and its part were one tensor, and that one had no gradient."""
+    loss = WeightedSum({"con": SupCon()}, {"con": 1.0})
+    rows = module_embeddings().requires_grad_()
+    value, expected = torch.compile(loss)(rows, MODULE_LABELS), loss(rows, MODULE_LABELS)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(torch.autograd.grad(value, rows), torch.autograd.grad(expected, rows))
+    torch.testing.assert_close(loss.parts["con"], expected.detach())

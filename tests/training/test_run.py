@@ -6,6 +6,7 @@ import json
 import math
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -492,6 +493,15 @@ def test_verification():
 def test_mixed_precision(precision):
     record = run(config(precision=precision))
     assert math.isfinite(record.curves["loss"][-1])
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
+def test_a_compiled_step_trains_the_same():
+    torch._dynamo.reset()
+    settings = config(network=Network("tiny_cnn", embedding_dim=8))  # a compiled step draws other numbers for dropout
+    plain, compiled = run(settings), run(settings, compile=True)
+    assert compiled.curves["loss"] == pytest.approx(plain.curves["loss"], rel=1e-3)
+    assert plain.curves["loss"][-1] != plain.curves["loss"][0]
 
 
 def test_losses_get_the_classes_and_widths_that_they_need():
