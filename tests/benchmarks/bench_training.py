@@ -268,7 +268,8 @@ def page(record: dict) -> str:
         "are the images of the whole run divided by these speeds. Reading, augmentation, losses and nearest neighbours "
         "come on top. "
         + (
-            "So these runs wait for a GPU; what they may cost on three of them is estimated in "
+            "Some of these are a night each; but a paper's table has many arms, of which each takes several seeds. None "
+            "of them was run here. What they may cost on three GPUs is estimated in "
             "[Results](../benchmarks/results.ipynb)."
             if not gpu
             else "The estimates for other GPUs are in [Results](../benchmarks/results.ipynb)."
