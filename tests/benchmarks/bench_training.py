@@ -268,7 +268,7 @@ def page(record: dict) -> str:
         "are the images of the whole run divided by these speeds. Reading, augmentation, losses and nearest neighbours "
         "come on top. "
         + (
-            "Some of these are a night each; but a paper's table has many arms, of which each takes several seeds. None "
+            "Some of these are a night each; but a table of a paper has many arms, and each takes several seeds. None "
             "of them was run here. What they may cost on three GPUs is estimated in "
             "[Results](../benchmarks/results.ipynb)."
             if not gpu
