@@ -6,6 +6,7 @@
 - `networks`    the same with networks that train, on images in memory
 - `studies`     the search and the final runs of every loss, in one file that can be gone on with
 - `sweeps`      one number of a loss at a time, all else as it was
+- `sensitivities`  how far such a number moves a measure, and what few seeds can tell of that
 - `tables`      studies and sweeps as Markdown
 - `faces`       LFW's folds of pairs, of which eight are trained on
 - `face_studies`  every loss on those, in one file that can be gone on with
@@ -13,7 +14,7 @@
 - `ranks`       mean ranks, critical differences, and what a smaller search had found
 - `pictures`    the critical-difference plot
 
-Used in the chapters "A fair comparison", "From heads to networks" and "Choosing a loss".
+Used in the chapters "A fair comparison", "From heads to networks", "Turning the knobs" and "Choosing a loss".
 """
 
 from dmlkit.comparison.candidates import CANDIDATES, FAMILIES, Candidate, draw
@@ -36,6 +37,15 @@ from dmlkit.comparison.protocol import (
     validation_scores,
 )
 from dmlkit.comparison.ranks import agreement, alike, critical_difference, expected_test, friedman, mean_ranks
+from dmlkit.comparison.sensitivities import (
+    Sensitivity,
+    against,
+    by_chance,
+    sensitivity,
+    sensitivity_table,
+    untrained,
+    widened,
+)
 from dmlkit.comparison.studies import Study, one_loss, study
 from dmlkit.comparison.sweeps import SWEEPS, Sweep, SweepStudy, one_sweep, sweep
 from dmlkit.comparison.tables import face_table, read_study, study_table, sweep_table, table
@@ -57,11 +67,14 @@ __all__ = [
     "NetworkProtocol",
     "Protocol",
     "Rows",
+    "Sensitivity",
     "Study",
     "Sweep",
     "SweepStudy",
+    "against",
     "agreement",
     "alike",
+    "by_chance",
     "course",
     "critical_difference",
     "critical_difference_plot",
@@ -82,11 +95,15 @@ __all__ = [
     "one_sweep",
     "read_study",
     "rows",
+    "sensitivity",
+    "sensitivity_table",
     "study",
     "study_table",
     "sweep",
     "sweep_table",
     "table",
     "train_head",
+    "untrained",
     "validation_scores",
+    "widened",
 ]

@@ -204,7 +204,7 @@ def sweep(
         TypeError, ValueError: an unknown sweep, seeds that are no number of at least 1, or a file without sweeps.
         DataError: the file is of other data or another protocol.
 
-    Used in the chapter "A fair comparison".
+    Used in the chapter "Turning the knobs".
     """
     path, names = Path(path), list(names)
     check_whole("seeds", seeds, least=1)

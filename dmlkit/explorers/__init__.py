@@ -10,6 +10,7 @@
 - `gradients`          two losses push points of the unit circle: their arrows, and where the points go
 - `half_warps`         a function on the distance, its slope against the other's, and a probe that descends
 - `kl_gap`             two Gaussian classes and a logistic classifier: cross-entropy as H(Y|Z) and a gap
+- `knobs`              a measure over the values of one number of a loss, and how far each such number moves it
 - `landscape`          the warped loss of two classes, with α, β and r to move
 - `monotone`           a function of the distance to bend, and where around a circle the loss is lowest
 - `orders`             losses in the order of one study and of another, with a line from each to itself
@@ -53,6 +54,7 @@ from dmlkit.explorers.gradients import gradients
 from dmlkit.explorers.half_warps import half_warps
 from dmlkit.explorers.host import Explorer
 from dmlkit.explorers.kl_gap import kl_gap
+from dmlkit.explorers.knobs import knobs
 from dmlkit.explorers.landscape import landscape
 from dmlkit.explorers.monotone import monotone
 from dmlkit.explorers.orders import orders
@@ -78,6 +80,7 @@ __all__ = [
     "gradients",
     "half_warps",
     "kl_gap",
+    "knobs",
     "landscape",
     "monotone",
     "orders",

@@ -15,6 +15,7 @@ PAGES = {
     "three_losses": "book/mutual_information/side_by_side.html",
     "budgets": "book/one_view/fair_comparison.html",
     "corruptions": "book/one_view/robustness.html",
+    "knobs": "book/one_view/turning_the_knobs.html",
     "orders": "book/one_view/from_heads_to_networks.html",
     "positives": "book/mutual_information/why_it_works_better.html",
     "slopes": "book/warped_softmax/placing_the_minimum.html",

@@ -1,19 +1,19 @@
 """The recorded studies of the book: whole, clean, of today's protocol; the one that needs no files is made again.
 
-Those of heads lie in book/studies, those of networks in its folder networks.
+Those of heads lie in book/studies, those of networks in its folder networks, sweeps of one number in sweeps.
 """
 
 from __future__ import annotations
 
 import re
 import statistics
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from built_book import ROOT
 
 from dmlkit import comparison
-from dmlkit.comparison import CANDIDATES, IMAGES, MEASURES, NAMES, Protocol, Study
+from dmlkit.comparison import CANDIDATES, IMAGES, MEASURES, NAMES, SWEEPS, Protocol, Study, SweepStudy
 
 FOLDER = ROOT / "book/studies"
 # Path in the folder → the protocol that the study must be of.
@@ -37,7 +37,7 @@ def protocol(path):
 
 
 def test_there_is_one_of_each_data_set_and_nothing_else():
-    for folder, others in (("", {"README.md", "networks"}), ("networks", set())):
+    for folder, others in (("", {"README.md", "networks", "sweeps"}), ("networks", set())):
         of = {path.split("/")[-1] for path in PROTOCOLS if path.startswith("networks/") == bool(folder)}
         assert {path.name for path in (FOLDER / folder).iterdir()} == of | others
 
@@ -106,3 +106,93 @@ def test_a_recorded_number_is_found_again(name):
 def test_the_start_without_training_is_recorded(study):
     assert set(study.baselines) == {"rows", "first head", "first head, euclidean"}
     assert all(set(found) == set(MEASURES) for found in study.baselines.values())
+
+
+# sweeps: of these data sets; the second is allowed to be missing while it is being recorded
+SWEPT = {"cub50": True, "omniglot": False}
+SWEPT_FILES = sorted(path.name for path in (FOLDER / "sweeps").glob("*"))
+
+
+@pytest.fixture(scope="module", params=SWEPT_FILES)
+def swept(request):
+    return SweepStudy.load(FOLDER / "sweeps" / request.param)
+
+
+def test_there_are_sweeps_of_known_data_sets_and_nothing_else():
+    assert set(SWEPT_FILES) <= {f"{name}.json" for name in SWEPT}
+    assert set(SWEPT_FILES) >= {f"{name}.json" for name, needed in SWEPT.items() if needed}
+
+
+def test_sweeps_say_where_they_come_from(swept, request):
+    assert f"[{swept.name}.json]" in request.node.name
+    assert re.fullmatch(r"[0-9a-f]{40}", swept.code["commit"]) and swept.code["changed"] is False
+    assert {"python", "torch", "dmlkit"} <= set(swept.versions) and swept.device
+
+
+def test_sweeps_are_of_the_images_and_the_start_of_the_study_of_networks(swept):
+    """The same pixels, and the same network before any training: scores of both may stand side by side."""
+    study = Study.load(FOLDER / "networks" / f"{swept.name}.json")
+    assert re.fullmatch(r"[0-9a-f]{64}", swept.data["checksum"])
+    assert swept.data == study.data
+    for head, measures in study.baselines.items():
+        for measure, value in measures.items():
+            assert swept.baselines[head][measure] == pytest.approx(value, abs=2e-3), (head, measure)
+
+
+def test_sweeps_are_todays_and_whole(swept):
+    """Every sweep, its values in order and once each, with the settings and batches that it would have now."""
+    protocol = replace(IMAGES[swept.name].protocol, trials=1)
+    assert swept.protocol == asdict(protocol)
+    assert list(swept.sweeps) == list(SWEEPS)
+    for name, found in swept.sweeps.items():
+        sweep = SWEEPS[name]
+        assert (found["loss"], found["knob"]) == (sweep.loss, sweep.knob)
+        assert found["default"] == sweep.default(protocol) and found["seconds"] >= 0
+        assert [point["value"] for point in found["points"]] == list(sweep.values)
+        assert len(set(sweep.values)) == len(sweep.values)
+        for point in found["points"]:
+            how = sweep.training(point["value"], protocol)
+            assert point["settings"] == sweep.settings(point["value"], protocol)
+            drawn = min(how.classes, swept.data["train classes"])
+            assert (point["classes"], point["steps"]) == (drawn, how.steps)
+            assert point["batch"] == how.batch // drawn * drawn
+
+
+def test_sweeps_have_all_seeds_or_say_why_not(swept):
+    for found in swept.sweeps.values():
+        for point in found["points"]:
+            if not point["runs"]:
+                assert re.match(r"seed \d: ", point["reason"])
+                continue
+            assert "reason" not in point and len(point["runs"]) == swept.protocol["seeds"] == 3
+            assert all(set(run) == set(MEASURES) for run in point["runs"])
+            assert len({run["MAP@R"] for run in point["runs"]}) > 1  # seeds are no copies
+
+
+def test_sweeps_repeat_what_the_study_had_of_the_same_settings(swept):
+    """Where the study kept a loss's defaults, its final runs are the trainings at the sweep's default."""
+    study, met = Study.load(FOLDER / "networks" / f"{swept.name}.json"), 0
+    for found in swept.sweeps.values():
+        loss = study.losses[found["loss"]]
+        default = next((point for point in found["points"] if point["value"] == found["default"]), None)
+        if loss["chosen"] == 0 and default is not None:
+            met += 1
+            for before, now in zip(loss["final"], default["runs"], strict=True):
+                assert now["MAP@R"] == pytest.approx(before["MAP@R"], abs=0.01), found["loss"]
+    assert met > 0
+
+
+def test_sweeps_share_the_runs_of_the_same_settings(swept):
+    """A point of another sweep of the same loss with the same settings and batches is the same training."""
+    seen = {}
+    for found in swept.sweeps.values():
+        for point in found["points"]:
+            key = (
+                found["loss"],
+                str(sorted(point["settings"].items())),
+                point["batch"],
+                point["classes"],
+                point["steps"],
+            )
+            assert seen.setdefault(key, point["runs"]) == point["runs"]
+    assert len(seen) < sum(len(found["points"]) for found in swept.sweeps.values())

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from dmlkit import explorers
-from dmlkit.comparison import Study
+from dmlkit.comparison import Study, SweepStudy
 from dmlkit.data import digits
 from dmlkit.explorers import host
 from dmlkit.explorers.corruptions import SPOILT
@@ -36,6 +36,7 @@ def _recall():
 GIVEN = {
     "budgets": lambda: [[Study.load(path) for path in sorted(STUDIES.glob("*.json"))]],
     "corruptions": lambda: [_recall(), digits("plain").test_images[:4]],
+    "knobs": lambda: [[SweepStudy.load(path) for path in sorted((STUDIES / "sweeps").glob("*.json"))]],
     "orders": lambda: [
         {
             f"{kind}, {path.stem}": Study.load(path)
