@@ -40,6 +40,12 @@ def address(root: Path = ROOT) -> str:
     return match.group(1)
 
 
+def site(owner_and_name: str) -> str:
+    """Where GitHub publishes the built book of that repository."""
+    owner, name = owner_and_name.split("/")
+    return f"https://{owner}.github.io/{name}"
+
+
 def version(root: Path = ROOT) -> str:
     """The version of dmlkit, read as text: importing dmlkit would import torch."""
     text = (root / "dmlkit" / "__init__.py").read_text(encoding="utf-8")
@@ -51,13 +57,12 @@ def version(root: Path = ROOT) -> str:
 
 def carried(text: str, owner_and_name: str) -> str:
     """`text` with every mention of the book's address replaced."""
-    owner, name = owner_and_name.split("/")
     lines = []
     for line in text.splitlines(keepends=True):
         if not _FOREIGN.search(line):
             line = _GITHUB.sub(owner_and_name, line)
             line = _COLAB.sub(owner_and_name, line)
-            line = _PAGES.sub(f"https://{owner}.github.io/{name}", line)
+            line = _PAGES.sub(site(owner_and_name), line)
         lines.append(line)
     return "".join(lines)
 

@@ -31,9 +31,17 @@ def test_there_are_pages():
     assert {f"{name}.html" for name in listed} == set(written())
 
 
-# The only pages without a formula: the introduction, the index of statements, what the benchmarks write, and Sphinx's.
+# The only pages without a formula: the introduction, the index of statements, what the benchmarks write, the question
+# bank, troubleshooting, citing, and Sphinx's.
 MEASURED = ("loss_speed", "measure_speed", "search", "data_speed", "training_speed")
-PLAIN = {"book/intro.html", "book/appendix/statements.html", *(f"book/appendix/{name}.html" for name in MEASURED)}
+PLAIN = {
+    "book/intro.html",
+    "book/teaching/question_bank.html",
+    "book/troubleshooting.html",
+    "book/cite.html",
+    "book/appendix/statements.html",
+    *(f"book/appendix/{name}.html" for name in MEASURED),
+}
 
 
 @pytest.mark.parametrize("how", ["http", "file"])
