@@ -1,6 +1,7 @@
 """The recorded studies of the book: whole, clean, of today's protocol; the one that needs no files is made again.
 
-Those of heads lie in book/studies, those of networks in its folder networks, sweeps of one number in sweeps.
+Those of heads lie in book/studies, those of networks in its folder networks, sweeps of one number in sweeps, LFW's
+folds in faces.
 """
 
 from __future__ import annotations
@@ -13,7 +14,20 @@ import pytest
 from built_book import ROOT
 
 from dmlkit import comparison
-from dmlkit.comparison import CANDIDATES, IMAGES, MEASURES, NAMES, SWEEPS, Protocol, Study, SweepStudy
+from dmlkit.comparison import (
+    CANDIDATES,
+    FACE_LOSSES,
+    IMAGES,
+    MEASURES,
+    NAMES,
+    SWEEPS,
+    FaceStudy,
+    NetworkProtocol,
+    Protocol,
+    Study,
+    SweepStudy,
+)
+from dmlkit.comparison.face_studies import RATES
 
 FOLDER = ROOT / "book/studies"
 # Path in the folder → the protocol that the study must be of.
@@ -37,7 +51,7 @@ def protocol(path):
 
 
 def test_there_is_one_of_each_data_set_and_nothing_else():
-    for folder, others in (("", {"README.md", "networks", "sweeps"}), ("networks", set())):
+    for folder, others in (("", {"README.md", "networks", "sweeps", "faces"}), ("networks", set())):
         of = {path.split("/")[-1] for path in PROTOCOLS if path.startswith("networks/") == bool(folder)}
         assert {path.name for path in (FOLDER / folder).iterdir()} == of | others
 
@@ -196,3 +210,43 @@ def test_sweeps_share_the_runs_of_the_same_settings(swept):
             )
             assert seen.setdefault(key, point["runs"]) == point["runs"]
     assert len(seen) < sum(len(found["points"]) for found in swept.sweeps.values())
+
+
+# faces
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return FaceStudy.load(FOLDER / "faces/lfw-a-96.json")
+
+
+def test_faces_say_where_they_come_from(faces):
+    assert {path.name for path in (FOLDER / "faces").iterdir()} == {f"{faces.name}.json"}
+    assert re.fullmatch(r"[0-9a-f]{40}", faces.code["commit"]) and faces.code["changed"] is False
+    assert re.fullmatch(r"[0-9a-f]{64}", faces.data["checksum"])
+    assert {"python", "torch", "dmlkit"} <= set(faces.versions) and faces.device
+
+
+def test_faces_have_all_losses_and_folds(faces):
+    protocol = replace(NetworkProtocol(), trials=1, seeds=1, folds=10, held_out=2)
+    assert faces.protocol == asdict(protocol) and faces.data["pairs"] == 6000
+    assert set(faces.losses) == set(FACE_LOSSES)
+    for name, found in faces.losses.items():
+        assert found["settings"] == protocol.settings(CANDIDATES[name], 0) and found["seconds"] > 0
+        assert len(found["folds"]) == 10 and "reason" not in found
+        assert len({fold["AUC"] for fold in found["folds"]}) > 1
+    assert all(len(found) == 10 for found in faces.baselines.values())
+
+
+def test_rates_of_faces_were_chosen_where_the_fold_has_no_say(faces):
+    for found in faces.losses.values():
+        assert list(found["searches"]) == ["0", "5"]
+        best = {number: RATES[scores.index(max(scores))] for number, scores in found["searches"].items()}
+        assert [fold["rate"] for fold in found["folds"]] == 5 * [best["5"]] + 5 * [best["0"]]
+
+
+def test_people_of_faces_are_as_many_as_the_chapter_says(faces):
+    """Most people have a few images only, which is what the chapter's argument needs."""
+    assert all(people > 1000 for people in faces.data["train people"])
+    each = sum(faces.data["train"]) / sum(faces.data["train people"])
+    assert 2 < each < 10
